@@ -1,0 +1,239 @@
+package layout
+
+// File types of a directory entry: EXT4_FT_*, fs/ext4/ext4.h.
+const (
+	FTUnknown = 0
+	FTRegular = 1
+	FTDir     = 2
+	FTChar    = 3
+	FTBlock   = 4
+	FTFIFO    = 5
+	FTSocket  = 6
+	FTSymlink = 7
+	ftMax     = 8
+	FTCsum    = 0xde // the tail of a checksummed block, EXT4_FT_DIR_CSUM
+)
+
+const (
+	direntHead = 8  // inode, rec_len, name_len, file_type
+	direntMin  = 12 // the least rec_len: a name of one to four bytes
+	dirTailLen = 12 // struct ext4_dir_entry_tail
+)
+
+// MaxNameLen is the longest name in bytes (EXT4_NAME_LEN).
+const MaxNameLen = 255
+
+// A Dirent is one record of a directory block: struct ext4_dir_entry_2. Name is
+// a slice of the block.
+type Dirent struct {
+	Ino    Ino // 0: the record is not in use
+	RecLen int // in bytes
+	Name   []byte
+	Type   uint8  // one of the FT constants; FTUnknown without the filetype feature
+	Raw    uint8  // the byte file_type as stored, with dirdata's bits
+	Offset int    // where the record starts in its block
+	Hash   uint64 // stored behind the name where the directory is casefolded and encrypted: hash, minor hash << 32
+}
+
+// A DirFormat says how the records of a directory are laid out.
+type DirFormat struct {
+	FileType bool // the filetype feature: name_len is one byte, a type follows it
+	DirData  bool // the dirdata feature: high bits of the type announce data behind the name
+	Hashed   bool // casefolded and encrypted: eight bytes of hash follow each name
+}
+
+// A DirBlock walks the records of one directory block, or of one part of an
+// inline directory, unused ones included. The zero value is not useful.
+type DirBlock struct {
+	b      []byte
+	off    int64
+	pos    int
+	format DirFormat
+	err    *CorruptError
+}
+
+// NewDirBlock walks b, whose first byte lies at byte off of the file system.
+func NewDirBlock(b []byte, off int64, f DirFormat) DirBlock {
+	return DirBlock{b: b, off: off, format: f}
+}
+
+// Next gives the next record. It ends, with ok false, at the end of the block
+// or at the first record that cannot be right: see Err and Rest.
+func (d *DirBlock) Next() (e Dirent, ok bool) {
+	left := len(d.b) - d.pos
+	if left == 0 || d.err != nil {
+		return e, false
+	}
+	if left < direntHead {
+		d.fail("rec_len", 4, uint64(left))
+		return e, false
+	}
+	b := d.b[d.pos:]
+	recLen := recLenFromDisk(le.Uint16(b[0x4:]), len(d.b)) // rec_len
+	if recLen < direntHead || recLen%4 != 0 || recLen > left {
+		d.fail("rec_len", 4, uint64(le.Uint16(b[0x4:])))
+		return e, false
+	}
+	e = Dirent{Ino: Ino(le.Uint32(b[0x0:])), RecLen: recLen, Offset: d.pos} // inode
+	nameLen := int(b[0x6])                                                  // name_len
+	if d.format.FileType {
+		e.Raw = b[0x7] // file_type
+		e.Type = e.Raw
+		if d.format.DirData && e.Raw != FTCsum {
+			e.Type = e.Raw & 0xf
+		}
+	} else {
+		nameLen = int(le.Uint16(b[0x6:]))
+	}
+	if direntHead+nameLen > recLen || nameLen > MaxNameLen {
+		if e.Ino != 0 {
+			d.fail("name_len", 6, uint64(nameLen))
+			return Dirent{}, false
+		}
+		nameLen = 0
+	}
+	e.Name = b[direntHead:][:nameLen]
+	if d.format.Hashed {
+		if at := direntHead + (nameLen+3)&^3; at+8 <= recLen {
+			e.Hash = le.Uint64(b[at:])
+		}
+	}
+	d.pos += recLen
+	return e, true
+}
+
+func (d *DirBlock) fail(field string, at int64, v uint64) {
+	d.err = &CorruptError{"directory entry", field, d.off + int64(d.pos) + at, v}
+}
+
+// Err is what ended the walk before the end of the block: nil or a
+// *CorruptError.
+func (d *DirBlock) Err() error {
+	if d.err == nil {
+		return nil
+	}
+	return d.err
+}
+
+// Rest is where the walk stands: the bytes from there on were not read.
+func (d *DirBlock) Rest() int { return d.pos }
+
+// recLenFromDisk decodes rec_len, in which blocks of 64 KiB do not fit
+// (ext4_rec_len_from_disk): 0 and 65535 stand for the whole block, and its two
+// low bits for bits 16 and 17.
+func recLenFromDisk(v uint16, blockSize int) int {
+	if blockSize < 1<<16 {
+		return int(v)
+	}
+	if v == 0xffff || v == 0 {
+		return blockSize
+	}
+	return int(v)&0xfffc | int(v)&3<<16
+}
+
+// DirentLen is the least rec_len that a name of n bytes needs, in bytes.
+func (f DirFormat) DirentLen(n int) int {
+	size := (direntHead + n + 3) &^ 3
+	if f.Hashed {
+		size += 8
+	}
+	return size
+}
+
+// Removed looks for removed records in b[from:to], the gap behind a live record
+// or an unused one, at every fourth byte: yield gets each one that could have
+// been a record. inodes bounds the inode numbers. The offsets given are within
+// b. It ends early when yield returns false.
+//
+// Linux 5.13 and later wipe a record when its name is removed; older kernels,
+// libext2fs and the splitting of an indexed block leave it.
+func (f DirFormat) Removed(b []byte, from, to int, inodes uint32, yield func(Dirent) bool) bool {
+	to = min(to, len(b))
+	for at := (from + 3) &^ 3; at+direntMin <= to; {
+		e, ok := f.removedAt(b, at, to, inodes)
+		if !ok {
+			at += 4
+			continue
+		}
+		if !yield(e) {
+			return false
+		}
+		at += f.DirentLen(len(e.Name))
+	}
+	return true
+}
+
+func (f DirFormat) removedAt(b []byte, at, to int, inodes uint32) (Dirent, bool) {
+	ino := le.Uint32(b[at:])
+	recLen := recLenFromDisk(le.Uint16(b[at+4:]), len(b))
+	nameLen := int(b[at+6])
+	e := Dirent{Ino: Ino(ino), RecLen: recLen, Offset: at}
+	if f.FileType {
+		e.Raw = b[at+7]
+		e.Type = e.Raw
+		if f.DirData {
+			e.Type &= 0xf
+		}
+		if e.Type >= ftMax {
+			return e, false
+		}
+	} else {
+		nameLen = int(le.Uint16(b[at+6:]))
+	}
+	need := f.DirentLen(nameLen)
+	if ino == 0 || ino > inodes || nameLen == 0 || nameLen > MaxNameLen || at+direntHead+nameLen > to ||
+		recLen < need-f.DirentLen(0)+direntHead || recLen%4 != 0 {
+		return e, false
+	}
+	e.Name = b[at+direntHead:][:nameLen]
+	for _, c := range e.Name {
+		if c == 0 || c == '/' {
+			return e, false
+		}
+	}
+	return e, true
+}
+
+// DirTail is the checksum at the end of a directory block under metadata_csum,
+// and whether the record that holds it is there.
+func DirTail(b []byte) (stored uint32, ok bool) {
+	if len(b) < dirTailLen {
+		return 0, false
+	}
+	t := b[len(b)-dirTailLen:]
+	if le.Uint32(t) != 0 || le.Uint16(t[4:]) != dirTailLen || t[6] != 0 || t[7] != FTCsum {
+		return 0, false
+	}
+	return le.Uint32(t[8:]), true
+}
+
+// DirChecksum computes the checksum of a directory block with a tail from seed,
+// the inode's.
+func DirChecksum(b []byte, seed uint32) uint32 {
+	if len(b) < dirTailLen {
+		return 0
+	}
+	return CRC32C(seed, b[:len(b)-dirTailLen])
+}
+
+// FTOfMode is the file type that a directory entry for an inode of this mode
+// holds, or FTUnknown for a mode that is no type.
+func FTOfMode(mode uint16) uint8 {
+	switch mode & ModeMask {
+	case ModeRegular:
+		return FTRegular
+	case ModeDir:
+		return FTDir
+	case ModeChar:
+		return FTChar
+	case ModeBlock:
+		return FTBlock
+	case ModeFIFO:
+		return FTFIFO
+	case ModeSocket:
+		return FTSocket
+	case ModeSymlink:
+		return FTSymlink
+	}
+	return FTUnknown
+}
