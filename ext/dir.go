@@ -1,0 +1,276 @@
+package ext
+
+import (
+	"encoding/hex"
+	"errors"
+	"iter"
+
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// An Entry is one name in a directory, live or removed. Name is as stored and
+// valid until the next Entry; encrypted names are ciphertext, see Namer.
+type Entry struct {
+	Name    []byte
+	Ino     Ino
+	Type    uint8 // layout.FT*, a hint: the inode decides
+	Removed bool  // found in the gap behind a live record: the name was there once
+	Offset  int64 // where the record lies, in bytes
+	Logical uint64
+	Hash    uint64 // stored beside the name where the directory is casefolded and encrypted
+}
+
+// IsDot reports whether the entry is "." or "..".
+func (e *Entry) IsDot() bool {
+	return len(e.Name) == 1 && e.Name[0] == '.' || len(e.Name) == 2 && e.Name[0] == '.' && e.Name[1] == '.'
+}
+
+var errNotDir = errors.New("not a directory")
+
+// Entries yields the names of a directory in their order on disk, "." and ".."
+// first; with removed also the names that were taken away and are still to be
+// read. Damage is yielded as an error at its place, and the walk goes on with
+// the next block; names in the damaged rest of a block come as removed ones.
+func (f *FS) Entries(dir *Inode, removed bool) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if !dir.IsDir() {
+			yield(Entry{}, errNotDir)
+			return
+		}
+		if !f.hasMap(dir) {
+			f.inlineEntries(dir, removed, yield)
+			return
+		}
+		buf := make([]byte, f.blockSize)
+		end := f.blocksFor(dir.size)
+		for r, err := range f.Runs(dir) {
+			if err != nil {
+				if !yield(Entry{}, err) {
+					return
+				}
+				continue
+			}
+			if r.Logical >= end {
+				return
+			}
+			if r.Kind != Data {
+				// The kernel calls a hole in a directory an error and reads on.
+				if !yield(Entry{}, corrupt("directory", "hole at block", dir.Offset+0x28, r.Logical)) {
+					return
+				}
+				continue
+			}
+			for i := range min(r.Len, end-r.Logical) {
+				b := r.Physical + Block(i)
+				if err := f.ReadBlock(buf, b); err != nil {
+					if !yield(Entry{}, err) {
+						return
+					}
+					continue
+				}
+				v := DirBlockView{Dir: dir, Logical: r.Logical + i, Bytes: buf, Offset: f.bytes(b)}
+				if !f.BlockEntries(v, removed, yield) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// A DirBlockView is one block of a directory: at home, or a copy from elsewhere.
+type DirBlockView struct {
+	Dir     *Inode
+	Logical uint64 // which block of the directory it is
+	Bytes   []byte
+	Offset  int64 // where it lies, in bytes
+}
+
+// dirFormat says how the records of a directory with these flags are laid out.
+func (f *FS) dirFormat(flags layout.InodeFlags) layout.DirFormat {
+	const both = layout.FlagEncrypt | layout.FlagCasefold
+	return layout.DirFormat{
+		FileType: f.hasIncompat(layout.IncompatFiletype),
+		DirData:  f.hasIncompat(layout.IncompatDirData),
+		Hashed:   flags&both == both,
+	}
+}
+
+// BlockEntries yields the names in one block of a directory, as Entries does.
+// It reports whether to go on.
+func (f *FS) BlockEntries(v DirBlockView, removed bool, yield func(Entry, error) bool) bool {
+	format := f.dirFormat(v.Dir.Flags)
+	indexed := v.Dir.Flags&layout.FlagIndex != 0
+	if indexed && v.Logical > 0 && isDxNode(v.Bytes) {
+		return true
+	}
+	w := layout.NewDirBlock(v.Bytes, v.Offset, format)
+	entry := func(e layout.Dirent, gone bool) Entry {
+		return Entry{e.Name, e.Ino, e.Type, gone, v.Offset + int64(e.Offset), v.Logical, e.Hash}
+	}
+	gap := func(from, to int) bool {
+		return format.Removed(v.Bytes, from, to, f.inodesCount, func(e layout.Dirent) bool {
+			return yield(entry(e, true), nil)
+		})
+	}
+	for {
+		e, ok := w.Next()
+		if !ok {
+			break
+		}
+		end := e.Offset + e.RecLen
+		if e.Ino != 0 && !yield(entry(e, false), nil) {
+			return false
+		}
+		if !removed {
+			continue
+		}
+		switch {
+		case e.Ino == 0 && e.Raw == layout.FTCsum:
+		case e.Ino == 0:
+			// An unused record at the head of a block: kernels before 5.13
+			// clear just its inode number. Its own name cannot be placed.
+			if !gap(e.Offset+8, end) {
+				return false
+			}
+		case indexed && v.Logical == 0 && string(e.Name) == "..":
+			// Behind it lies the root of the index.
+		default:
+			if !gap(e.Offset+format.DirentLen(len(e.Name)), end) {
+				return false
+			}
+		}
+	}
+	if err := w.Err(); err != nil {
+		if !yield(Entry{}, err) {
+			return false
+		}
+		if removed {
+			return gap(w.Rest(), len(v.Bytes))
+		}
+	}
+	return true
+}
+
+// isDxNode reports whether a block of an indexed directory is an inner node of
+// the index: one unused record over the whole block (struct dx_node).
+func isDxNode(b []byte) bool {
+	if le.Uint32(b) != 0 {
+		return false
+	}
+	n := int(le.Uint16(b[4:]))
+	return n == len(b) || len(b) == 1<<16 && (n == 0 || n == 0xffff)
+}
+
+// inlineEntries yields the names of a directory kept in its inode.
+func (f *FS) inlineEntries(dir *Inode, removed bool, yield func(Entry, error) bool) {
+	parts, err := f.InlineParts(dir)
+	if err != nil && !yield(Entry{}, err) {
+		return
+	}
+	for i, p := range parts {
+		v := DirBlockView{Dir: dir, Logical: 1, Bytes: p.Bytes, Offset: p.Offset}
+		if i == 0 {
+			parent := layout.InlineDirParent(p.Bytes)
+			if !yield(Entry{Name: []byte("."), Ino: dir.Ino, Type: layout.FTDir, Offset: p.Offset}, nil) ||
+				!yield(Entry{Name: []byte(".."), Ino: parent, Type: layout.FTDir, Offset: p.Offset}, nil) {
+				return
+			}
+			v.Bytes, v.Offset = p.Bytes[layout.InlineDirHead:], p.Offset+layout.InlineDirHead
+		}
+		if !f.BlockEntries(v, removed, yield) {
+			return
+		}
+	}
+}
+
+// A Part is a stretch of bytes in an inode.
+type Part struct {
+	Bytes  []byte
+	Offset int64 // where they lie, in bytes
+}
+
+// InlineParts gives the two parts of a directory kept in its inode: i_block,
+// which begins with the parent's number in place of the dot entries, and the
+// value of system.data, which may be missing. An inode that keeps no directory
+// gives none.
+func (f *FS) InlineParts(dir *Inode) ([]Part, error) {
+	if !dir.HasInline() {
+		return nil, nil
+	}
+	parts := []Part{{dir.Block[:], dir.Offset + 0x28}}
+	tail, at, err := f.inlineTail(dir)
+	if len(tail) > 0 {
+		parts = append(parts, Part{tail, dir.Offset + int64(at)})
+	}
+	return parts, err
+}
+
+// A Namer spells the names of one directory as the kernel lists them without
+// keys: as stored, or in the no-key spelling where they are encrypted.
+type Namer struct {
+	encrypted bool
+	rule      layout.NoKeyRule
+}
+
+// Namer makes the Namer of a directory.
+func (f *FS) Namer(dir *Inode) Namer {
+	if dir.Flags&layout.FlagEncrypt == 0 {
+		return Namer{}
+	}
+	return Namer{true, f.noKeyRule(dir)}
+}
+
+// Encrypted reports whether names are spelled otherwise than stored.
+func (n *Namer) Encrypted() bool { return n.encrypted }
+
+// Name spells the name of an entry. Ciphertext too short to be a name, which
+// the kernel does not list, comes in hex.
+func (n *Namer) Name(e *Entry) []byte {
+	if !n.encrypted || e.IsDot() {
+		return e.Name
+	}
+	hash, minor := layout.NoKeyHash(n.rule, e.Name, [2]uint32{uint32(e.Hash), uint32(e.Hash >> 32)})
+	if name := layout.NoKeyName(hash, minor, e.Name); name != nil {
+		return name
+	}
+	return hex.AppendEncode(nil, e.Name)
+}
+
+func (f *FS) noKeyRule(dir *Inode) layout.NoKeyRule {
+	s := f.Super
+	r := layout.NoKeyRule{
+		Casefolded:  dir.Flags&layout.FlagCasefold != 0,
+		HashVersion: layout.HashVersion(s.DefHashVersion),
+		Seed:        s.HashSeed,
+	}
+	if f.hasCompat(layout.CompatDirIndex) {
+		r.Indexed = dir.Flags&layout.FlagIndex != 0 || dir.size>>f.blockBits == 1 || dir.HasInline()
+	}
+	if r.Indexed && dir.Flags&layout.FlagIndex != 0 {
+		if root, err := f.dxRoot(dir); err == nil {
+			r.HashVersion = root.HashVersion
+		}
+	}
+	if s.Flags&layout.FlagUnsignedHash != 0 && r.HashVersion <= 2 {
+		r.HashVersion += 3
+	}
+	return r
+}
+
+// dxRoot decodes the root of a directory's index.
+func (f *FS) dxRoot(dir *Inode) (layout.DxRoot, error) {
+	for r, err := range f.Runs(dir) {
+		if err != nil {
+			return layout.DxRoot{}, err
+		}
+		if r.Kind != Data || r.Logical != 0 {
+			break
+		}
+		b := make([]byte, f.blockSize)
+		if err := f.ReadBlock(b, r.Physical); err != nil {
+			return layout.DxRoot{}, err
+		}
+		return layout.DecodeDxRoot(b, f.bytes(r.Physical))
+	}
+	return layout.DxRoot{}, corrupt("directory index", "block 0", dir.Offset+0x28, 0)
+}

@@ -1,0 +1,121 @@
+// Package ext reads an ext2, ext3 or ext4 file system through an io.ReaderAt:
+// superblock, groups, inodes, block maps, directories, extended attributes and
+// paths, and a view of it all as an io/fs file system. It never writes. What the
+// pieces say of each other is left to packages links and audit, the journal to
+// package jbd2, and finding the file system inside an image to package image.
+//
+// Damage does not stop it: what cannot be read is given as an error at its
+// place, and reading goes on. Errors are of three kinds: *ReadError, the bytes
+// could not be had; *layout.CorruptError, they cannot be right; and
+// *UnsupportedError, they are valid but of a form not read here.
+//
+// An FS is safe for concurrent use.
+package ext
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// Ino and Block are layout's, named here so that callers need one import.
+type (
+	Ino   = layout.Ino
+	Block = layout.Block
+)
+
+// Options says how to open a file system; the zero value finds everything by
+// itself.
+type Options struct {
+	// Superblock is the block number of the superblock copy to use, in units
+	// of BlockSize; 0 chooses the primary, or a backup where it is damaged.
+	Superblock Block
+	// BlockSize in bytes overrides what the superblock says; 0 believes it.
+	BlockSize int
+}
+
+// An FS is an opened file system.
+type FS struct {
+	Super       *layout.Superblock
+	SuperBytes  []byte // the raw superblock in use
+	SuperOffset int64  // where that copy lies, in bytes
+
+	r    io.ReaderAt
+	size int64
+
+	geometry
+	seed     uint32
+	groups   groupTable
+	warnings []string
+	tables   tableCache
+}
+
+// Open reads the superblock and the group descriptors of the file system in r,
+// of which size bytes are there. It does not close r. The error is a
+// *layout.CorruptError or *ReadError when there is no usable superblock.
+func Open(r io.ReaderAt, size int64, o Options) (*FS, error) {
+	f := &FS{r: r, size: size}
+	if err := f.chooseSuper(o); err != nil {
+		return nil, err
+	}
+	if o.BlockSize != 0 && o.BlockSize != f.Super.BlockSize() {
+		f.warn("block size %d was asked for, and the superblock says %d", o.BlockSize, f.Super.BlockSize())
+	}
+	f.geometry = newGeometry(f.Super)
+	f.seed = f.Super.Seed()
+	if unknown := f.Super.Incompat &^ layout.IncompatKnown; unknown != 0 {
+		f.warn("unknown incompatible features %s: what they change is not understood, results may be wrong", unknown)
+	}
+	if f.Super.Incompat&layout.IncompatCompression != 0 {
+		f.warn("compressed files are shown as stored, not decompressed")
+	}
+	if need := f.bytes(Block(f.Super.BlocksCount)); need > size {
+		f.warn("truncated: the file system needs %d bytes and %d are there; %d bytes from byte %d on are missing",
+			need, size, need-size, size)
+	}
+	f.loadGroups()
+	return f, nil
+}
+
+// Size is how many bytes of the file system are there.
+func (f *FS) Size() int64 { return f.size }
+
+// Truncated reports whether the end of the file system is missing.
+func (f *FS) Truncated() bool { return f.bytes(Block(f.Super.BlocksCount)) > f.size }
+
+// Warnings tells what was wrong at opening and how it was dealt with, a line
+// each.
+func (f *FS) Warnings() []string { return f.warnings }
+
+// Seed is what every crc32c of the file system starts from.
+func (f *FS) Seed() uint32 { return f.seed }
+
+// ReadAt reads raw bytes of the file system.
+func (f *FS) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.r.ReadAt(p, off)
+	if n == len(p) {
+		return n, nil
+	}
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, &ReadError{Offset: off + int64(n), Len: len(p) - n, Err: err}
+}
+
+// ReadBlock reads block b into p, which is one block long.
+func (f *FS) ReadBlock(p []byte, b Block) error {
+	if uint64(b) >= f.Super.BlocksCount {
+		return &layout.CorruptError{Struct: "block pointer", Field: "block", Offset: f.bytes(b), Value: uint64(b)}
+	}
+	_, err := f.ReadAt(p, f.bytes(b))
+	return err
+}
+
+func (f *FS) warn(format string, args ...any) {
+	f.warnings = append(f.warnings, fmt.Sprintf(format, args...))
+}
+
+func (f *FS) hasIncompat(b layout.Incompat) bool { return f.Super.Incompat&b != 0 }
+func (f *FS) hasROCompat(b layout.ROCompat) bool { return f.Super.ROCompat&b != 0 }
+func (f *FS) hasCompat(b layout.Compat) bool     { return f.Super.Compat&b != 0 }

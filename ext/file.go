@@ -1,0 +1,276 @@
+package ext
+
+import (
+	"errors"
+	"io"
+	"math"
+	"sort"
+
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// A File reads the contents of one inode. Holes and unwritten extents read as
+// zeros, and so does what a damaged map no longer maps: Err tells of that. It is
+// safe for concurrent use.
+type File struct {
+	fs     *FS
+	in     *Inode
+	runs   []Run
+	inline []byte
+	err    error
+}
+
+// File opens an inode's contents.
+func (f *FS) File(in *Inode) *File {
+	file := &File{fs: f, in: in}
+	if !f.hasMap(in) {
+		file.inline, file.err = f.inlineContent(in)
+		return file
+	}
+	var errs errorList
+	for r, err := range f.Runs(in) {
+		if err != nil {
+			errs.add(err)
+		} else if r.Kind == Data {
+			file.runs = append(file.runs, r)
+		}
+	}
+	if in.size > f.maxSize(in) {
+		errs.add(corrupt("inode", "i_size", in.Offset+4, in.size))
+	}
+	file.err = errs.join()
+	return file
+}
+
+// Err is what was wrong with the map: nil, or an error of the package's kinds.
+func (r *File) Err() error { return r.err }
+
+// Size is the file's size in bytes.
+func (r *File) Size() int64 { return int64(min(r.in.size, math.MaxInt64)) }
+
+// ReadAt reads from byte off of the file, as io.ReaderAt.
+func (r *File) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, errors.New("negative offset")
+	}
+	size := r.Size()
+	if off >= size {
+		return 0, io.EOF
+	}
+	var end error
+	if int64(len(p)) > size-off {
+		p, end = p[:size-off], io.EOF
+	}
+	if r.runs == nil {
+		n := 0
+		if off < int64(len(r.inline)) {
+			n = copy(p, r.inline[off:])
+		}
+		clear(p[n:])
+		return len(p), end
+	}
+	bits := r.fs.blockBits
+	i := sort.Search(len(r.runs), func(i int) bool {
+		return int64(r.runs[i].Logical+r.runs[i].Len)<<bits > off
+	})
+	for n := 0; n < len(p); {
+		at := off + int64(n)
+		if i == len(r.runs) {
+			clear(p[n:])
+			break
+		}
+		run := r.runs[i]
+		start := int64(run.Logical) << bits
+		if at < start {
+			zeros := int(min(start-at, int64(len(p)-n)))
+			clear(p[n : n+zeros])
+			n += zeros
+			continue
+		}
+		want := int(min(start+int64(run.Len)<<bits-at, int64(len(p)-n)))
+		got, err := r.fs.ReadAt(p[n:n+want], r.fs.bytes(run.Physical)+at-start)
+		n += got
+		if err != nil {
+			return n, err
+		}
+		i++
+	}
+	return len(p), end
+}
+
+// A HoleWriter is a writer that can skip n bytes of zeros.
+type HoleWriter interface {
+	io.Writer
+	Hole(n int64) error
+}
+
+// Copy writes the contents of an inode to w, in order, in large pieces; to a
+// HoleWriter the holes as holes. Bytes that cannot be read are written as zeros
+// and reported in the error, together with damage of the map; the rest is
+// written all the same. An error of w ends it.
+//
+// A size that no map of its kind can reach is not believed: what is mapped is
+// written, and the rest is not.
+func (f *FS) Copy(w io.Writer, in *Inode) (int64, error) {
+	if !f.hasMap(in) {
+		b, err := f.inlineContent(in)
+		n, werr := w.Write(b)
+		return int64(n), errors.Join(err, werr)
+	}
+	c := copier{fs: f, w: w, left: int64(min(in.size, math.MaxInt64))}
+	c.holes, _ = w.(HoleWriter)
+	if in.size > f.maxSize(in) {
+		c.errs.add(corrupt("inode", "i_size", in.Offset+4, in.size))
+		c.left = int64(f.mappedEnd(in))
+	}
+	for r, err := range f.Runs(in) {
+		if err != nil {
+			c.errs.add(err)
+			continue
+		}
+		if c.left <= 0 {
+			break
+		}
+		n := c.left
+		if r.Len < uint64(n)>>f.blockBits {
+			n = int64(r.Len) << f.blockBits
+		}
+		var werr error
+		if r.Kind == Data {
+			werr = c.data(f.bytes(r.Physical), n)
+		} else {
+			werr = c.zeros(n)
+		}
+		if werr != nil {
+			return c.written, werr
+		}
+		c.left -= n
+	}
+	return c.written, c.errs.join()
+}
+
+// mappedEnd is the byte behind the last mapped block.
+func (f *FS) mappedEnd(in *Inode) uint64 {
+	end := uint64(0)
+	for r, err := range f.Map(in) {
+		if err == nil && r.Kind != Index {
+			end = max(end, r.Logical+r.Len)
+		}
+	}
+	return end << f.blockBits
+}
+
+// maxSize is the largest size that the inode's kind of map can reach
+// (ext4_max_size and ext4_max_bitmap_size, fs/ext4/super.c).
+func (f *FS) maxSize(in *Inode) uint64 {
+	if in.Flags&layout.FlagExtents != 0 {
+		return uint64(math.MaxUint32) << f.blockBits
+	}
+	per := uint64(f.blockSize / 4)
+	return min(directSlots+per+per*per+per*per*per, maxFileBlocks) << f.blockBits
+}
+
+const copyStep = 1 << 20 // bytes
+
+type copier struct {
+	fs      *FS
+	w       io.Writer
+	holes   HoleWriter
+	buf     []byte
+	left    int64
+	written int64
+	errs    errorList
+}
+
+func (c *copier) data(off, n int64) error {
+	if c.buf == nil {
+		c.buf = make([]byte, min(n, copyStep))
+	}
+	for n > 0 {
+		if int64(len(c.buf)) < min(n, copyStep) {
+			c.buf = make([]byte, min(n, copyStep))
+		}
+		b := c.buf[:min(n, int64(len(c.buf)))]
+		if got, err := c.fs.ReadAt(b, off); err != nil {
+			clear(b[got:])
+			c.errs.add(err)
+		}
+		m, err := c.w.Write(b)
+		c.written += int64(m)
+		if err != nil {
+			return err
+		}
+		off += int64(len(b))
+		n -= int64(len(b))
+	}
+	return nil
+}
+
+var zeroBlock [64 << 10]byte
+
+func (c *copier) zeros(n int64) error {
+	if c.holes != nil {
+		c.written += n
+		return c.holes.Hole(n)
+	}
+	for n > 0 {
+		m, err := c.w.Write(zeroBlock[:min(n, int64(len(zeroBlock)))])
+		c.written += int64(m)
+		if err != nil {
+			return err
+		}
+		n -= int64(m)
+	}
+	return nil
+}
+
+// inlineContent is what i_block and the xattr system.data hold of a file whose
+// contents are in its inode. Other inodes without a map have none.
+func (f *FS) inlineContent(in *Inode) ([]byte, error) {
+	if !in.HasInline() || !f.hasIncompat(layout.IncompatInlineData) {
+		if in.FastSymlink() {
+			return in.Block[:min(in.size, 60)], nil
+		}
+		return nil, nil
+	}
+	tail, _, err := f.inlineTail(in)
+	b := layout.InlineContent(in.Block[:], tail, int64(min(in.size, uint64(f.inodeSize))))
+	if err == nil && uint64(len(b)) < in.size {
+		err = corrupt("inline data", "i_size", in.Offset+4, in.size)
+	}
+	return b, err
+}
+
+// inlineTail is the value of system.data, and where in the inode it lies.
+func (f *FS) inlineTail(in *Inode) ([]byte, int, error) {
+	body, at, err := f.xattrBody(in)
+	if err != nil {
+		return nil, 0, err
+	}
+	entries, err := layout.DecodeXattrBody(body, in.Offset+int64(at))
+	for _, e := range entries {
+		if v, ok := e.Value(body); ok && e.IsInlineTail() {
+			return v, at + e.ValueOffset, err
+		}
+	}
+	return nil, 0, err
+}
+
+// errorLimit bounds how many errors of one file are kept.
+const errorLimit = 16
+
+// An errorList gathers errors, the first errorLimit of them.
+type errorList struct {
+	errs []error
+	more int
+}
+
+func (l *errorList) add(err error) {
+	if len(l.errs) < errorLimit {
+		l.errs = append(l.errs, err)
+	} else {
+		l.more++
+	}
+}
+
+func (l *errorList) join() error { return errors.Join(l.errs...) }

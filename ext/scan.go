@@ -1,0 +1,196 @@
+package ext
+
+import (
+	"cmp"
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// scanStep is how many bytes a scan reads at once.
+const scanStep = 256 << 10
+
+// Workers is how many goroutines a scan uses: one a core, at most 16.
+func Workers() int { return min(runtime.GOMAXPROCS(0), 16) }
+
+// parallel runs work(worker, task) for every task of 0..n-1, in about that
+// order, on all cores, until done or until ctx ends.
+func parallel(ctx context.Context, n int, work func(worker, task int)) error {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for w := range min(Workers(), n) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				task := int(next.Add(1)) - 1
+				if task >= n {
+					return
+				}
+				work(w, task)
+			}
+		})
+	}
+	wg.Wait()
+	return ctx.Err()
+}
+
+// ScanInodes reads the inode tables once, in disk order, in large reads, on all
+// cores, and hands every inode that is not all zeros to visit, several at a
+// time; worker, below Workers, tells whose call it is. in and its Raw are valid
+// during the call only. Tables that are not in use, and the tails of tables
+// that never were, are not read. Inodes that could not be read are given to
+// lost, a run at a time, which may be called from several workers too.
+func (f *FS) ScanInodes(ctx context.Context, visit func(worker int, in *Inode), lost func(first Ino, count uint32, err error)) error {
+	type task struct {
+		first Ino
+		off   int64
+		count uint32
+	}
+	perRead := uint32(max(scanStep/f.inodeSize, 1))
+	var tasks []task
+	for g := range f.groupCount {
+		if g%f.groups.perBlock == 0 && f.Group(g) == nil && int(g/f.groups.perBlock) >= len(f.groups.blocks) {
+			break // no descriptors from here on
+		}
+		used := f.UsedInodes(g)
+		if used == 0 {
+			continue
+		}
+		off := f.bytes(f.Group(g).InodeTable)
+		for at := uint32(0); at < used; at += perRead {
+			tasks = append(tasks, task{f.FirstInode(g) + Ino(at), off + int64(at)*int64(f.inodeSize), min(used-at, perRead)})
+		}
+	}
+	slices.SortFunc(tasks, func(a, b task) int { return cmp.Compare(a.off, b.off) })
+	bufs := make([][]byte, Workers())
+	return parallel(ctx, len(tasks), func(w, i int) {
+		t := tasks[i]
+		if bufs[w] == nil {
+			bufs[w] = make([]byte, int(perRead)*f.inodeSize)
+		}
+		b := bufs[w][:int(t.count)*f.inodeSize]
+		n, err := f.r.ReadAt(b, t.off)
+		if n < len(b) {
+			if err == nil {
+				err = context.Cause(ctx)
+			}
+			whole := uint32(n / f.inodeSize)
+			lost(t.first+Ino(whole), t.count-whole, &ReadError{t.off + int64(n), len(b) - n, err})
+			b = b[:int(whole)*f.inodeSize]
+		}
+		var in Inode
+		for at := 0; at < len(b); at += f.inodeSize {
+			raw := b[at:][:f.inodeSize:f.inodeSize]
+			if allZero(raw) {
+				continue
+			}
+			f.decodeInode(&in, raw, t.first+Ino(at/f.inodeSize), t.off+int64(at))
+			visit(w, &in)
+		}
+	})
+}
+
+func allZero(b []byte) bool {
+	for len(b) >= 8 {
+		if le.Uint64(b) != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	return true
+}
+
+// A DirBlock names one block of a directory.
+type DirBlock struct {
+	Physical Block
+	Dir      Ino
+	Logical  uint32
+}
+
+// DirBlocks appends the blocks of a directory that its size reaches, until list
+// is longer than limit. Damage of the map goes to fail.
+func (f *FS) DirBlocks(list []DirBlock, dir *Inode, limit int, fail func(error)) []DirBlock {
+	end := f.blocksFor(dir.size)
+	for r, err := range f.Runs(dir) {
+		if err != nil {
+			fail(err)
+			continue
+		}
+		if r.Logical >= end {
+			break
+		}
+		if r.Kind != Data {
+			fail(corrupt("directory", "hole at block", dir.Offset+0x28, r.Logical))
+			continue
+		}
+		for i := range min(r.Len, end-r.Logical) {
+			if len(list) > limit {
+				return list
+			}
+			list = append(list, DirBlock{r.Physical + Block(i), dir.Ino, uint32(r.Logical + i)})
+		}
+	}
+	return list
+}
+
+// ScanDirs reads the directory blocks of list once, in disk order, in large
+// reads, on all cores, and hands each to visit as ScanInodes does inodes. It
+// sorts list. err tells of a block that could not be read.
+func (f *FS) ScanDirs(ctx context.Context, list []DirBlock, visit func(worker int, b DirBlock, bytes []byte, err error)) error {
+	slices.SortFunc(list, func(a, b DirBlock) int {
+		if c := cmp.Compare(a.Physical, b.Physical); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(a.Dir, b.Dir); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.Logical, b.Logical)
+	})
+	// A task is a stretch of blocks close enough to be read together.
+	perRead := Block(max(scanStep/f.blockSize, 1))
+	var starts []int
+	for i := range list {
+		if i == 0 {
+			starts = append(starts, 0)
+			continue
+		}
+		first := list[starts[len(starts)-1]].Physical
+		if list[i].Physical-first >= perRead || list[i].Physical-list[i-1].Physical > 4 {
+			starts = append(starts, i)
+		}
+	}
+	bufs := make([][]byte, Workers())
+	return parallel(ctx, len(starts), func(w, t int) {
+		from, to := starts[t], len(list)
+		if t+1 < len(starts) {
+			to = starts[t+1]
+		}
+		if bufs[w] == nil {
+			bufs[w] = make([]byte, int(perRead)*f.blockSize)
+		}
+		first := list[from].Physical
+		b := bufs[w][:int(list[to-1].Physical-first+1)*f.blockSize]
+		off := f.bytes(first)
+		n, err := f.r.ReadAt(b, off)
+		for _, d := range list[from:to] {
+			at := int(d.Physical-first) * f.blockSize
+			if at+f.blockSize > n {
+				if err == nil {
+					err = context.Cause(ctx)
+				}
+				visit(w, d, nil, &ReadError{off + int64(at), f.blockSize, err})
+				continue
+			}
+			visit(w, d, b[at:][:f.blockSize:f.blockSize], nil)
+		}
+	})
+}
+
+// DirRecords walks the records of a directory block with the given inode flags,
+// unused ones included, and is the bare form of BlockEntries for scans.
+func (f *FS) DirRecords(b []byte, off int64, flags layout.InodeFlags) layout.DirBlock {
+	return layout.NewDirBlock(b, off, f.dirFormat(flags))
+}

@@ -1,0 +1,176 @@
+package ext
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// superScanLimit bounds the search for a backup superblock by content, in
+// bytes; the places where mke2fs puts them by default are looked at anyway.
+const superScanLimit = 1 << 30
+
+// A superCopy is one decoded copy of the superblock.
+type superCopy struct {
+	*layout.Superblock
+	raw    []byte
+	off    int64
+	sumBad bool
+}
+
+// chooseSuper picks the superblock to use: the one asked for; the primary when
+// it can be right; else the first good backup.
+func (f *FS) chooseSuper(o Options) error {
+	if o.Superblock != 0 {
+		return f.superAsked(o)
+	}
+	primary, err := f.readSuper(layout.SuperblockOffset)
+	if err == nil && !primary.sumBad {
+		f.use(primary)
+		return nil
+	}
+	backup, found := f.findBackup(primary)
+	switch {
+	case err == nil && (!found || sameGeometry(primary, backup)):
+		// Only the checksum is wrong; the primary is the fresher of the two.
+		f.use(primary)
+		f.warn("primary superblock: checksum %#x does not match its contents", primary.Checksum)
+		return nil
+	case err == nil:
+		f.warn("primary superblock: checksum does not match, and its geometry differs from the backup in group %d", backup.BlockGroupNr)
+	case found:
+		f.warn("primary superblock: %v", err)
+	default:
+		return err
+	}
+	f.use(backup)
+	f.warn("using the backup superblock of group %d, at byte %d", backup.BlockGroupNr, backup.off)
+	return nil
+}
+
+func (f *FS) superAsked(o Options) error {
+	sizes := []int{o.BlockSize}
+	if o.BlockSize == 0 {
+		sizes = []int{1024, 2048, 4096, 8192, 16384, 32768, 65536}
+	}
+	var first error
+	for _, bs := range sizes {
+		off := int64(o.Superblock) * int64(bs)
+		if off < 0 || off > f.size {
+			continue
+		}
+		c, err := f.readSuper(off)
+		if err == nil && c.BlockSize() == bs {
+			f.use(c)
+			return nil
+		}
+		if err == nil {
+			err = corrupt("superblock", "s_log_block_size", off+0x18, uint64(c.LogBlockSize))
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		first = errors.New("the superblock asked for lies past the end of the image")
+	}
+	return first
+}
+
+func (f *FS) use(c superCopy) {
+	f.Super, f.SuperBytes, f.SuperOffset = c.Superblock, c.raw, c.off
+}
+
+// readSuper reads and checks the copy at byte off.
+func (f *FS) readSuper(off int64) (superCopy, error) {
+	b := make([]byte, layout.SuperblockSize)
+	if _, err := f.ReadAt(b, off); err != nil {
+		return superCopy{}, err
+	}
+	s, err := layout.DecodeSuperblock(b, off)
+	if err != nil {
+		return superCopy{}, err
+	}
+	if err := s.Check(off); err != nil {
+		return superCopy{}, err
+	}
+	bad := s.MetadataCsum() && layout.SuperblockChecksum(b) != s.Checksum
+	return superCopy{s, b, off, bad}, nil
+}
+
+func sameGeometry(a, b superCopy) bool {
+	return a.LogBlockSize == b.LogBlockSize && a.BlocksCount == b.BlocksCount &&
+		a.BlocksPerGroup == b.BlocksPerGroup && a.InodesPerGroup == b.InodesPerGroup &&
+		a.InodeSize == b.InodeSize && a.DescSize == b.DescSize && a.UUID == b.UUID &&
+		a.Incompat&^layout.IncompatRecover == b.Incompat&^layout.IncompatRecover
+}
+
+// findBackup looks for a good backup: where the primary says, where mke2fs puts
+// the first one at each block size, then by content.
+func (f *FS) findBackup(primary superCopy) (superCopy, bool) {
+	if primary.Superblock != nil {
+		g := newGeometry(primary.Superblock)
+		for group := uint32(1); group < g.groupCount && group < 1<<12; group++ {
+			if !hasSuper(primary.Superblock, group) {
+				continue
+			}
+			if c, ok := f.backupAt(g.bytes(g.GroupStart(group))); ok {
+				return c, true
+			}
+		}
+	}
+	for bs := int64(1024); bs <= 65536; bs *= 2 {
+		start := bs * 8
+		if bs == 1024 {
+			start++
+		}
+		if c, ok := f.backupAt(start * bs); ok {
+			return c, true
+		}
+	}
+	return f.scanBackup()
+}
+
+// backupAt reads the copy at byte off and checks that its own numbers put it
+// there.
+func (f *FS) backupAt(off int64) (superCopy, bool) {
+	c, err := f.readSuper(off)
+	if err != nil || c.sumBad || c.BlockGroupNr == 0 {
+		return c, false
+	}
+	g := newGeometry(c.Superblock)
+	return c, g.bytes(g.GroupStart(uint32(c.BlockGroupNr))) == off
+}
+
+// scanBackup looks for s_magic at every KiB of the first superScanLimit bytes.
+func (f *FS) scanBackup() (superCopy, bool) {
+	const step = 1 << 20
+	buf := make([]byte, step)
+	for base := int64(0); base < min(f.size, superScanLimit); base += step {
+		n, _ := f.r.ReadAt(buf, base)
+		if !bytes.Contains(buf[:n], []byte{0x53, 0xef}) {
+			continue
+		}
+		for at := 0; at+layout.SuperblockSize <= n; at += 1024 {
+			if buf[at+0x38] == 0x53 && buf[at+0x39] == 0xef {
+				if c, ok := f.backupAt(base + int64(at)); ok {
+					return c, true
+				}
+			}
+		}
+	}
+	return superCopy{}, false
+}
+
+// BackupSupers gives the groups that hold a backup superblock, lowest first, at
+// most limit of them.
+func (f *FS) BackupSupers(limit int) []uint32 {
+	var groups []uint32
+	for g := uint32(1); g < f.groupCount && len(groups) < limit; g++ {
+		if hasSuper(f.Super, g) {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}

@@ -1,0 +1,85 @@
+package ext
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// Where a symlink's target is kept.
+const (
+	TargetInline     = "inline"      // in i_block: a fast symlink
+	TargetBlock      = "block"       // in a block of its own
+	TargetInlineData = "inline_data" // in the inode, under the inline_data feature
+	TargetEncrypted  = "encrypted"   // ciphertext; shown in the no-key spelling
+)
+
+// TargetStorage tells where a symlink's target is kept.
+func (f *FS) TargetStorage(in *Inode) string {
+	switch {
+	case in.Flags&layout.FlagEncrypt != 0:
+		return TargetEncrypted
+	case !f.hasMap(in) && in.HasInline():
+		return TargetInlineData
+	case in.FastSymlink():
+		return TargetInline
+	}
+	return TargetBlock
+}
+
+// Readlink reads a symlink's target, as readlink(2) gives it: up to the first
+// NUL. A target that lies in a block is no longer than that block. The error is
+// an *UnsupportedError for an inode that is no symlink.
+func (f *FS) Readlink(in *Inode) ([]byte, error) {
+	if !in.IsSymlink() {
+		return nil, errNotSymlink
+	}
+	target, err := f.linkBytes(in)
+	if err != nil {
+		return nil, err
+	}
+	if in.Flags&layout.FlagEncrypt != 0 {
+		c, ok := layout.EncryptedSymlinkTarget(target)
+		if !ok {
+			return nil, corrupt("encrypted symlink", "len", in.Offset+0x28, in.size)
+		}
+		return layout.NoKeyName(0, 0, c), nil
+	}
+	if i := bytes.IndexByte(target, 0); i >= 0 {
+		target = target[:i]
+	}
+	return target, nil
+}
+
+var errNotSymlink = errors.New("not a symbolic link")
+
+func (f *FS) linkBytes(in *Inode) ([]byte, error) {
+	if !f.hasMap(in) {
+		b, err := f.inlineContent(in)
+		return b, err
+	}
+	if in.size == 0 || in.size > uint64(f.blockSize) {
+		return nil, corrupt("symlink", "i_size", in.Offset+4, in.size)
+	}
+	file := f.File(in)
+	if err := file.Err(); err != nil {
+		return nil, err
+	}
+	if len(file.runs) == 0 || file.runs[0].Logical != 0 {
+		return nil, corrupt("symlink", "i_block", in.Offset+0x28, 0)
+	}
+	b := make([]byte, in.size)
+	_, err := file.ReadAt(b, 0)
+	return b, ignoreEOF(err)
+}
+
+// ignoreEOF drops the io.EOF with which ReadAt marks a read that reaches the
+// end of its file; one from the image comes wrapped.
+func ignoreEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
