@@ -1,0 +1,126 @@
+package links
+
+import "github.com/extscope/extscope/ext/layout"
+
+// Limit is the first inode number that the survey did not cover: it lies behind
+// the last one in use.
+func (t *Tree) Limit() Ino { return Ino(len(t.state)) }
+
+// Known reports whether ino is a number that the survey covers.
+func (t *Tree) Known(ino Ino) bool { return ino > 0 && int(ino) < len(t.state) }
+
+// Type is the file type part of an inode's mode, 0 where it was never used.
+func (t *Tree) Type(ino Ino) uint16 {
+	if !t.Known(ino) {
+		return 0
+	}
+	return t.state[ino] & layout.ModeMask
+}
+
+// InUse reports whether an inode has a link count.
+func (t *Tree) InUse(ino Ino) bool { return t.Known(ino) && t.stored[ino] > 0 }
+
+// Stored is i_links_count.
+func (t *Tree) Stored(ino Ino) uint32 {
+	if !t.Known(ino) {
+		return 0
+	}
+	return uint32(t.stored[ino])
+}
+
+// Counted is how many directory entries name an inode, "." and ".." included.
+func (t *Tree) Counted(ino Ino) uint32 {
+	if !t.Known(ino) {
+		return 0
+	}
+	return t.counted[ino]
+}
+
+// Parent is the lowest-numbered directory with a name for an inode, 0 if none
+// has one.
+func (t *Tree) Parent(ino Ino) Ino {
+	if !t.Known(ino) {
+		return 0
+	}
+	return Ino(t.parent[ino])
+}
+
+// EAInode reports whether an inode holds the value of an xattr.
+func (t *Tree) EAInode(ino Ino) bool { return t.Known(ino) && t.state[ino]&stateEA != 0 }
+
+// LinksRight reports whether the stored link count is right: equal to the names
+// counted, or 1 in a directory where dir_nlink says "too many".
+func (t *Tree) LinksRight(ino Ino) bool {
+	s, c := t.Stored(ino), t.Counted(ino)
+	if s == c {
+		return true
+	}
+	return t.isDir(ino) && s == 1 && c > 2 && t.FS.Super.ROCompat&layout.ROCompatDirNlink != 0
+}
+
+func (t *Tree) isDir(ino Ino) bool { return t.state[ino]&layout.ModeMask == layout.ModeDir }
+
+// Reached reports whether the root reaches a directory.
+func (t *Tree) Reached(dir Ino) bool { return t.Known(dir) && t.state[dir]&stateReach != 0 }
+
+// reach marks the directories that a chain of parents ties to the root. Where a
+// directory has several names, any chain will do.
+func (t *Tree) reach() {
+	if !t.Known(layout.RootIno) || !t.isDir(layout.RootIno) {
+		t.hidden = true
+		return
+	}
+	t.state[layout.RootIno] |= stateReach
+	for _, e := range t.multi {
+		t.state[e.dir] |= stateMulti
+	}
+	t.climbAll()
+	// Another name may reach a directory that its first does not. What takes
+	// more rounds than this was made to, and stays unreached.
+	changed := true
+	for round := 0; changed && round < 64; round++ {
+		changed = false
+		for _, e := range t.multi {
+			if !t.Reached(e.dir) && t.Reached(e.parent) {
+				t.parent[e.dir] = uint32(e.parent)
+				t.state[e.dir] |= stateReach
+				changed = true
+			}
+		}
+		if changed {
+			t.climbAll()
+		}
+	}
+}
+
+// climbAll marks every directory whose chain of parents comes to a marked one.
+func (t *Tree) climbAll() {
+	t.hidden = false
+	for i := range t.state {
+		t.state[i] &^= stateLost
+	}
+	var chain []Ino
+	for i := range t.state {
+		ino := Ino(i)
+		if i == 0 || !t.isDir(ino) || t.stored[i] == 0 || t.Reached(ino) {
+			continue
+		}
+		chain = chain[:0]
+		at := ino
+		for t.Known(at) && t.state[at]&(stateReach|stateSeen|stateLost) == 0 && t.isDir(at) {
+			t.state[at] |= stateSeen
+			chain = append(chain, at)
+			at = Ino(t.parent[at])
+		}
+		reached := t.Reached(at)
+		for _, c := range chain {
+			t.state[c] &^= stateSeen
+			if reached {
+				t.state[c] |= stateReach
+			} else {
+				t.state[c] |= stateLost
+			}
+		}
+		t.hidden = t.hidden || !reached
+	}
+}

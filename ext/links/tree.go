@@ -1,0 +1,366 @@
+// Package links relates names to inodes over a whole file system: how many names
+// each inode has and which, where symlinks lead and why they rot, and which
+// inodes no name reaches. It works on one survey of all inode tables and
+// directory blocks, kept in flat arrays; looking at a single inode is left to
+// package ext, and judging the rest of the metadata to package audit.
+package links
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// Ino is layout's inode number.
+type Ino = layout.Ino
+
+// State bits of an inode, beside its type in the high nibble.
+const (
+	stateEncrypt  = 1 << iota // names or target are encrypted
+	stateCasefold             // a casefolded directory
+	stateIndex                // an indexed directory
+	stateEA                   // an ea_inode: named by xattrs, not by directories
+	stateInline               // a directory kept in its inode
+	stateMulti                // a directory with more than one name
+	stateReach                // a directory that the root reaches
+	stateSeen                 // scratch of the reachability walk
+	stateLost                 // a directory that the root does not reach
+)
+
+// A Tree is what one survey of a file system found. It is made by Survey and
+// not changed afterwards.
+type Tree struct {
+	FS *ext.FS
+
+	// Arrays by inode number. counted and parent are written by several
+	// workers while the survey runs.
+	state   []uint16
+	stored  []uint16 // i_links_count
+	counted []uint32 // directory entries that name the inode, "." and ".." included
+	parent  []uint32 // the lowest-numbered directory that names it
+
+	blocks   []ext.DirBlock // all directory blocks, in disk order
+	inline   []Ino          // directories kept in their inodes, in order
+	symlinks []Ino          // in order
+	multi    []edge         // further names of directories
+	hidden   bool           // there are directories that the root does not reach
+
+	mu     sync.Mutex
+	errs   []Damage
+	missed uint64 // further damage, not kept
+}
+
+// An edge is one directory that names another.
+type edge struct{ dir, parent Ino }
+
+// Damage is something that could not be read, and in which inode.
+type Damage struct {
+	Ino Ino
+	Err error
+}
+
+// damageLimit bounds how much damage is kept.
+const damageLimit = 10000
+
+// Hooks lets others look at what a survey reads, in the same pass. Calls come
+// from several goroutines; worker, below ext.Workers(), tells them apart. Slices
+// are valid during the call only. Nil hooks are left out.
+type Hooks struct {
+	// Inode gets every inode in the tables that is not all zeros.
+	Inode func(worker int, in *ext.Inode)
+	// Surveyed is called when all inodes were seen, before any directory.
+	Surveyed func(t *Tree)
+	// Block gets every directory block and every part of an inline directory,
+	// whether its directory is in use or not.
+	Block func(worker int, b Block)
+	// Entry gets every record that names an inode, in a block given to Block
+	// just before.
+	Entry func(worker int, b *Block, e *layout.Dirent)
+	// Broken gets the block with a record that cannot be right, behind which
+	// nothing was read.
+	Broken func(worker int, b *Block, err error)
+	// Progress gets how much of how many steps is done, now and then.
+	Progress func(done, total int)
+}
+
+// A Block is a directory block as a survey meets it.
+type Block struct {
+	ext.DirBlock
+	Bytes  []byte
+	Offset int64             // where Bytes lie, in bytes
+	Flags  layout.InodeFlags // those that matter for the format of records
+	Inline bool              // part of an inode rather than a block
+}
+
+// Survey reads all inode tables and all directory blocks of a file system once,
+// in disk order. Damage does not stop it, see Damage. The error is ctx's.
+func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
+	n := int(lastUsed(f)) + 1
+	t := &Tree{
+		FS:      f,
+		state:   make([]uint16, n),
+		stored:  make([]uint16, n),
+		counted: make([]uint32, n),
+		parent:  make([]uint32, n),
+	}
+	if err := t.scanInodes(ctx, h); err != nil {
+		return nil, err
+	}
+	if h.Surveyed != nil {
+		h.Surveyed(t)
+	}
+	if err := t.scanDirs(ctx, h); err != nil {
+		return nil, err
+	}
+	t.reach()
+	return t, nil
+}
+
+// lastUsed is the last inode of the last table that is in use.
+func lastUsed(f *ext.FS) Ino {
+	for g := f.GroupCount(); g > 0; g-- {
+		if used := f.UsedInodes(g - 1); used > 0 {
+			return f.FirstInode(g-1) + Ino(used) - 1
+		}
+	}
+	return 0
+}
+
+// Damage lists what could not be read, at most 10,000 of it, and how much more
+// there was.
+func (t *Tree) Damage() (list []Damage, more uint64) { return t.errs, t.missed }
+
+func (t *Tree) fail(ino Ino, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.errs) < damageLimit {
+		t.errs = append(t.errs, Damage{ino, err})
+	} else {
+		t.missed++
+	}
+}
+
+func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
+	type found struct {
+		dirs, inline, symlinks []Ino
+	}
+	workers := make([]found, ext.Workers())
+	err := t.FS.ScanInodes(ctx, func(w int, in *ext.Inode) {
+		if int(in.Ino) < len(t.state) {
+			t.note(in)
+			if in.Links > 0 {
+				switch in.Type() {
+				case layout.ModeDir:
+					if in.HasInline() {
+						workers[w].inline = append(workers[w].inline, in.Ino)
+					} else {
+						workers[w].dirs = append(workers[w].dirs, in.Ino)
+					}
+				case layout.ModeSymlink:
+					workers[w].symlinks = append(workers[w].symlinks, in.Ino)
+				}
+			}
+		}
+		if h.Inode != nil {
+			h.Inode(w, in)
+		}
+	}, func(first Ino, count uint32, err error) { t.fail(first, err) })
+	if err != nil {
+		return err
+	}
+	var dirs []Ino
+	for _, w := range workers {
+		dirs = append(dirs, w.dirs...)
+		t.inline = append(t.inline, w.inline...)
+		t.symlinks = append(t.symlinks, w.symlinks...)
+	}
+	slices.Sort(dirs)
+	slices.Sort(t.inline)
+	slices.Sort(t.symlinks)
+	return t.listBlocks(ctx, dirs)
+}
+
+func (t *Tree) note(in *ext.Inode) {
+	s := in.Type()
+	for _, f := range [...]struct {
+		flag  layout.InodeFlags
+		state uint16
+	}{
+		{layout.FlagEncrypt, stateEncrypt}, {layout.FlagCasefold, stateCasefold},
+		{layout.FlagIndex, stateIndex}, {layout.FlagEAInode, stateEA}, {layout.FlagInlineData, stateInline},
+	} {
+		if in.Flags&f.flag != 0 {
+			s |= f.state
+		}
+	}
+	t.state[in.Ino] = s
+	t.stored[in.Ino] = in.Links
+}
+
+// listBlocks gathers the blocks of all directories, no more of them than the
+// image has blocks: what goes past that is claimed twice.
+func (t *Tree) listBlocks(ctx context.Context, dirs []Ino) error {
+	limit := int(t.FS.Size()/int64(t.FS.BlockSize())) + 1
+	for i, ino := range dirs {
+		if i&0xff == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		in, err := t.FS.Inode(ino)
+		if err != nil {
+			t.fail(ino, err)
+			continue
+		}
+		n := len(t.blocks)
+		t.blocks = t.FS.DirBlocks(t.blocks, in, limit, func(err error) { t.fail(ino, err) })
+		if len(t.blocks) > limit {
+			t.blocks = t.blocks[:n]
+			t.fail(ino, errors.New("directory left out: directories claim more blocks than the image has"))
+		}
+	}
+	return nil
+}
+
+// scanDirs counts what the directories name.
+func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
+	extra := make([][]edge, ext.Workers())
+	total := len(t.blocks) + len(t.inline)
+	var done atomic.Int64
+	err := t.EachBlock(ctx, func(w int, b Block) {
+		if h.Block != nil {
+			h.Block(w, b)
+		}
+		err := t.eachRecord(&b, func(e *layout.Dirent) {
+			if int(e.Ino) < len(t.counted) {
+				t.count(b.Dir, e, &extra[w])
+			}
+			if h.Entry != nil {
+				h.Entry(w, &b, e)
+			}
+		})
+		if err != nil {
+			if h.Broken != nil {
+				h.Broken(w, &b, err)
+			} else {
+				t.fail(b.Dir, err)
+			}
+		}
+		if n := done.Add(1); n&0xfff == 0 && h.Progress != nil {
+			h.Progress(int(n), total)
+		}
+	})
+	for _, x := range extra {
+		t.multi = append(t.multi, x...)
+	}
+	slices.SortFunc(t.multi, func(a, b edge) int {
+		return cmp.Or(cmp.Compare(a.dir, b.dir), cmp.Compare(a.parent, b.parent))
+	})
+	t.multi = slices.Compact(t.multi)
+	return err
+}
+
+// count enters one name. Names in a directory whose own link count is 0 do not
+// count: it is on its way out.
+func (t *Tree) count(dir Ino, e *layout.Dirent, extra *[]edge) {
+	if t.stored[dir] == 0 {
+		return
+	}
+	atomic.AddUint32(&t.counted[e.Ino], 1)
+	if isDot(e.Name) {
+		return
+	}
+	// The lowest directory wins, so that the outcome is the same each time.
+	p := &t.parent[e.Ino]
+	for {
+		old := atomic.LoadUint32(p)
+		if old != 0 && t.isDir(e.Ino) {
+			*extra = append(*extra, edge{e.Ino, max(Ino(old), dir)})
+		}
+		if old != 0 && old <= uint32(dir) {
+			return
+		}
+		if atomic.CompareAndSwapUint32(p, old, uint32(dir)) {
+			return
+		}
+	}
+}
+
+func isDot(name []byte) bool {
+	return len(name) == 1 && name[0] == '.' || len(name) == 2 && name[0] == '.' && name[1] == '.'
+}
+
+// eachRecord walks the records of a block that name an inode. The error is what
+// ended it early.
+func (t *Tree) eachRecord(b *Block, yield func(*layout.Dirent)) error {
+	if b.Inline && b.Logical == 0 {
+		// An inline directory begins with its parent's number, and has no dots.
+		yield(&layout.Dirent{Ino: b.Dir, Name: []byte("."), Type: layout.FTDir})
+		if len(b.Bytes) < 4 {
+			return nil
+		}
+		yield(&layout.Dirent{Ino: layout.InlineDirParent(b.Bytes), Name: []byte(".."), Type: layout.FTDir})
+		b = &Block{b.DirBlock, b.Bytes[4:], b.Offset + 4, b.Flags, true}
+	}
+	w := t.FS.DirRecords(b.Bytes, b.Offset, b.Flags)
+	for {
+		e, ok := w.Next()
+		if !ok {
+			return w.Err()
+		}
+		if e.Ino != 0 {
+			yield(&e)
+		}
+	}
+}
+
+// EachBlock reads every directory block again, in disk order, and hands it to
+// visit, several at a time; parts of inline directories come after the blocks.
+func (t *Tree) EachBlock(ctx context.Context, visit func(worker int, b Block)) error {
+	err := t.FS.ScanDirs(ctx, t.blocks, func(w int, d ext.DirBlock, bytes []byte, err error) {
+		if err != nil {
+			t.fail(d.Dir, err)
+			return
+		}
+		visit(w, Block{d, bytes, t.FS.BlockOffset(d.Physical), t.flags(d.Dir), false})
+	})
+	for i := 0; i < len(t.inline) && err == nil; i++ {
+		if i&0xff == 0 {
+			err = ctx.Err()
+		}
+		ino := t.inline[i]
+		in, ierr := t.FS.Inode(ino)
+		if ierr != nil {
+			t.fail(ino, ierr)
+			continue
+		}
+		parts, ierr := t.FS.InlineParts(in)
+		if ierr != nil {
+			t.fail(ino, ierr)
+		}
+		for j, p := range parts {
+			visit(0, Block{ext.DirBlock{Dir: ino, Logical: uint32(j)}, p.Bytes, p.Offset, t.flags(ino), true})
+		}
+	}
+	return err
+}
+
+// flags rebuilds the inode flags that matter for a directory's records.
+func (t *Tree) flags(ino Ino) layout.InodeFlags {
+	var f layout.InodeFlags
+	s := t.state[ino]
+	if s&stateEncrypt != 0 {
+		f |= layout.FlagEncrypt
+	}
+	if s&stateCasefold != 0 {
+		f |= layout.FlagCasefold
+	}
+	if s&stateIndex != 0 {
+		f |= layout.FlagIndex
+	}
+	return f
+}
