@@ -14,12 +14,14 @@ import (
 // names (s_encoding 1): the kernel's NFDICF form of Unicode 12.1, fs/unicode.
 // Default ignorable code points go, every other one is case folded and
 // decomposed, and combining marks are put in canonical order, though not across
-// an ignorable. Code points that Unicode 12.1 does not have stay as they are. A name that is not UTF-8 has no
-// folded form and is given back whole, which is how a file system without
-// strict encoding takes it. The result may be name itself.
+// an ignorable. Code points that Unicode 12.1 does not have stay as they are.
 //
-// Linux 6.12 and 6.13 kept ignorable code points; names made there may hash
-// otherwise.
+// A name that is not UTF-8 has no folded form and is given back whole: without
+// strict encoding such names are compared and hashed as bytes. The result may
+// be name itself.
+//
+// Some kernels of late 2024 kept ignorable code points, until that change was
+// taken back; names that hold one and were made there hash otherwise.
 func foldName(name []byte) []byte {
 	if isASCII(name) {
 		return bytes.ToLower(name)
@@ -33,6 +35,9 @@ func foldName(name []byte) []byte {
 	var known []byte // code points to fold, up to the next that is too new
 	caser := cases.Fold()
 	flush := func() {
+		if len(known) == 0 {
+			return
+		}
 		marks = appendMarks(marks, caser.Bytes(known))
 		known = known[:0]
 	}

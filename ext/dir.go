@@ -274,3 +274,18 @@ func (f *FS) dxRoot(dir *Inode) (layout.DxRoot, error) {
 	}
 	return layout.DxRoot{}, corrupt("directory index", "block 0", dir.Offset+0x28, 0)
 }
+
+// DxCountOffset is where, in bytes, the record count of a block of a directory's
+// index stands: in the root (block 0) or in an inner node. 0 for a block that
+// is neither.
+func DxCountOffset(b []byte, flags layout.InodeFlags, logical uint32) int {
+	switch {
+	case flags&layout.FlagIndex == 0 || len(b) < 0x28:
+		return 0
+	case logical == 0:
+		return 0x20
+	case isDxNode(b):
+		return 0x08
+	}
+	return 0
+}

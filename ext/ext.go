@@ -47,7 +47,7 @@ type FS struct {
 	geometry
 	seed     uint32
 	groups   groupTable
-	warnings []string
+	warnings []Warning
 	tables   tableCache
 }
 
@@ -60,18 +60,18 @@ func Open(r io.ReaderAt, size int64, o Options) (*FS, error) {
 		return nil, err
 	}
 	if o.BlockSize != 0 && o.BlockSize != f.Super.BlockSize() {
-		f.warn("block size %d was asked for, and the superblock says %d", o.BlockSize, f.Super.BlockSize())
+		f.warn(AboutOptions, "block size %d was asked for, and the superblock says %d", o.BlockSize, f.Super.BlockSize())
 	}
 	f.geometry = newGeometry(f.Super)
 	f.seed = f.Super.Seed()
 	if unknown := f.Super.Incompat &^ layout.IncompatKnown; unknown != 0 {
-		f.warn("unknown incompatible features %s: what they change is not understood, results may be wrong", unknown)
+		f.warn(AboutFeatures, "unknown incompatible features %s: what they change is not understood, results may be wrong", unknown)
 	}
 	if f.Super.Incompat&layout.IncompatCompression != 0 {
-		f.warn("compressed files are shown as stored, not decompressed")
+		f.warn(AboutFeatures, "compressed files are shown as stored, not decompressed")
 	}
 	if need := f.bytes(Block(f.Super.BlocksCount)); need > size {
-		f.warn("truncated: the file system needs %d bytes and %d are there; %d bytes from byte %d on are missing",
+		f.warn(AboutSize, "truncated: the file system needs %d bytes and %d are there; %d bytes from byte %d on are missing",
 			need, size, need-size, size)
 	}
 	f.loadGroups()
@@ -84,9 +84,25 @@ func (f *FS) Size() int64 { return f.size }
 // Truncated reports whether the end of the file system is missing.
 func (f *FS) Truncated() bool { return f.bytes(Block(f.Super.BlocksCount)) > f.size }
 
-// Warnings tells what was wrong at opening and how it was dealt with, a line
-// each.
-func (f *FS) Warnings() []string { return f.warnings }
+// A Warning is something that was wrong at opening, and how it was dealt with.
+type Warning struct {
+	About WarningKind
+	Text  string
+}
+
+// A WarningKind tells what a Warning is about.
+type WarningKind string
+
+const (
+	AboutSuper    WarningKind = "superblock"
+	AboutGroups   WarningKind = "group descriptors"
+	AboutSize     WarningKind = "size"     // part of the file system is missing
+	AboutFeatures WarningKind = "features" // something is there that is not understood
+	AboutOptions  WarningKind = "options"
+)
+
+// Warnings tells what was wrong at opening.
+func (f *FS) Warnings() []Warning { return f.warnings }
 
 // Seed is what every crc32c of the file system starts from.
 func (f *FS) Seed() uint32 { return f.seed }
@@ -112,8 +128,8 @@ func (f *FS) ReadBlock(p []byte, b Block) error {
 	return err
 }
 
-func (f *FS) warn(format string, args ...any) {
-	f.warnings = append(f.warnings, fmt.Sprintf(format, args...))
+func (f *FS) warn(about WarningKind, format string, args ...any) {
+	f.warnings = append(f.warnings, Warning{about, fmt.Sprintf(format, args...)})
 }
 
 func (f *FS) hasIncompat(b layout.Incompat) bool { return f.Super.Incompat&b != 0 }

@@ -274,3 +274,12 @@ func (l *errorList) add(err error) {
 }
 
 func (l *errorList) join() error { return errors.Join(l.errs...) }
+
+// CheckSize reports a size that no map of the inode's kind can reach: a
+// *layout.CorruptError, or nil.
+func (f *FS) CheckSize(in *Inode) error {
+	if f.hasMap(in) && in.size > f.maxSize(in) {
+		return corrupt("inode", "i_size", in.Offset+4, in.size)
+	}
+	return nil
+}

@@ -85,7 +85,7 @@ func (f *FS) loadGroups() {
 	// A descriptor block takes a block: there are no more than fit.
 	fit := uint64(f.size)>>f.blockBits + 1
 	if n > fit {
-		f.warn("group descriptors: %d blocks of them are claimed and %d fit into the image", n, fit)
+		f.warn(AboutGroups, "group descriptors: %d blocks of them are claimed and %d fit into the image", n, fit)
 		n = fit
 	}
 	f.groups.blocks = make([][]Group, n)
@@ -94,7 +94,7 @@ func (f *FS) loadGroups() {
 	for i := range uint32(n) {
 		b, _ := f.descLocation(i, 0)
 		if err := f.ReadBlock(buf, b); err != nil {
-			f.warn("group descriptors of groups %d and on: %v", i*f.groups.perBlock, err)
+			f.warn(AboutGroups, "group descriptors of groups %d and on: %v", i*f.groups.perBlock, err)
 			failed = append(failed, i)
 			continue
 		}
@@ -176,7 +176,7 @@ func (f *FS) mendGroups(i uint32, buf []byte) {
 			mended++
 		}
 		if mended > 0 {
-			f.warn("group descriptors: %d of them, from group %d on, are damaged; those of the backup in block %d are used",
+			f.warn(AboutGroups, "group descriptors: %d of them, from group %d on, are damaged; those of the backup in block %d are used",
 				mended, i*f.groups.perBlock, b)
 		}
 	}
@@ -229,13 +229,13 @@ func (f *FS) checkGroups() {
 	f.warnGroups("have a wrong checksum; the places they name are used, their flags are not", sums)
 	f.warnGroups("have an inode table that overlaps another group's; it is not read", overlap)
 	if len(missing) > 0 {
-		f.warn("group descriptors: %d blocks of them are missing or all zeros, the first for group %d on", len(missing), missing[0])
+		f.warn(AboutGroups, "group descriptors: %d blocks of them are missing or all zeros, the first for group %d on", len(missing), missing[0])
 	}
 }
 
 func (f *FS) warnGroups(what string, groups []uint32) {
 	if len(groups) > 0 {
-		f.warn("group descriptors: %d of them (%s) %s", len(groups), numberList(groups, 8), what)
+		f.warn(AboutGroups, "group descriptors: %d of them (%s) %s", len(groups), numberList(groups, 8), what)
 	}
 }
 

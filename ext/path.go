@@ -62,12 +62,24 @@ func (f *FS) Resolve(path string, follow bool) (*Inode, error) {
 	return in, nil
 }
 
+// ResolveFrom is Resolve for a path that starts at a directory.
+func (f *FS) ResolveFrom(dir *Inode, path string, follow bool) (*Inode, error) {
+	in, err := f.resolveFrom(dir, path, follow)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return in, nil
+}
+
 func (f *FS) resolve(path string, follow bool) (*Inode, error) {
 	root, err := f.Inode(layout.RootIno)
 	if err != nil {
 		return nil, err
 	}
-	at := root
+	return f.resolveFrom(root, path, follow)
+}
+
+func (f *FS) resolveFrom(at *Inode, path string, follow bool) (*Inode, error) {
 	links := 0
 	rest := path
 	for {
@@ -105,7 +117,9 @@ func (f *FS) resolve(path string, follow bool) (*Inode, error) {
 				return nil, fs.ErrNotExist
 			}
 			if target[0] == '/' {
-				at = root
+				if at, err = f.Inode(layout.RootIno); err != nil {
+					return nil, err
+				}
 			}
 			if rest = string(target) + "/" + rest; last && !slash {
 				rest = string(target)

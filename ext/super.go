@@ -35,17 +35,17 @@ func (f *FS) chooseSuper(o Options) error {
 	case err == nil && (!found || sameGeometry(primary, backup)):
 		// Only the checksum is wrong; the primary is the fresher of the two.
 		f.use(primary)
-		f.warn("primary superblock: checksum %#x does not match its contents", primary.Checksum)
+		f.warn(AboutSuper, "primary superblock: checksum %#x does not match its contents", primary.Checksum)
 		return nil
 	case err == nil:
-		f.warn("primary superblock: checksum does not match, and its geometry differs from the backup in group %d", backup.BlockGroupNr)
+		f.warn(AboutSuper, "primary superblock: checksum does not match, and its geometry differs from the backup in group %d", backup.BlockGroupNr)
 	case found:
-		f.warn("primary superblock: %v", err)
+		f.warn(AboutSuper, "primary superblock: %v", err)
 	default:
 		return err
 	}
 	f.use(backup)
-	f.warn("using the backup superblock of group %d, at byte %d", backup.BlockGroupNr, backup.off)
+	f.warn(AboutSuper, "using the backup superblock of group %d, at byte %d", backup.BlockGroupNr, backup.off)
 	return nil
 }
 

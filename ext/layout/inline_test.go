@@ -55,3 +55,15 @@ func TestInlineDirParent(t *testing.T) {
 		t.Errorf("parent %d in three bytes, want 0", got)
 	}
 }
+
+func FuzzInlineContent(f *testing.F) {
+	f.Add(hexBytes(f, inlineFileBlock), []byte("tail"), int64(62))
+	f.Add(hexBytes(f, inlineDirBlock), []byte{}, int64(1)<<62)
+	f.Fuzz(func(t *testing.T, iblock, tail []byte, size int64) {
+		got := InlineContent(iblock, tail, size)
+		if int64(len(got)) > max(0, size) || len(got) > len(iblock)+len(tail) {
+			t.Errorf("%d bytes for size %d", len(got), size)
+		}
+		InlineDirParent(iblock)
+	})
+}

@@ -46,4 +46,3 @@ func (t *Tree) HardLinks(ctx context.Context) (iter.Seq[HardLink], error) {
 		}
 	}, nil
 }
-

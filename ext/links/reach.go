@@ -1,6 +1,10 @@
 package links
 
-import "github.com/extscope/extscope/ext/layout"
+import (
+	"iter"
+
+	"github.com/extscope/extscope/ext/layout"
+)
 
 // Limit is the first inode number that the survey did not cover: it lies behind
 // the last one in use.
@@ -122,5 +126,25 @@ func (t *Tree) climbAll() {
 			}
 		}
 		t.hidden = t.hidden || !reached
+	}
+}
+
+// SeveralNames reports whether a directory has more than one name.
+func (t *Tree) SeveralNames(dir Ino) bool { return t.Known(dir) && t.state[dir]&stateMulti != 0 }
+
+// DirectoryLinks yields, by number, the directories with more than one name,
+// and which directories hold the further ones.
+func (t *Tree) DirectoryLinks() iter.Seq2[Ino, []Ino] {
+	return func(yield func(Ino, []Ino) bool) {
+		for i := 0; i < len(t.multi); {
+			dir := t.multi[i].dir
+			var in []Ino
+			for ; i < len(t.multi) && t.multi[i].dir == dir; i++ {
+				in = append(in, t.multi[i].parent)
+			}
+			if !yield(dir, in) {
+				return
+			}
+		}
 	}
 }

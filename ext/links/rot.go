@@ -3,6 +3,7 @@ package links
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/extscope/extscope/ext/layout"
@@ -120,4 +121,27 @@ func (t *Tree) fate(list []lostName, name []byte, changed time.Time) (ino Ino, f
 		return l.ino, true
 	}
 	return 0, found
+}
+
+// Why says in words why a rotten symlink leads nowhere. Names in it are escaped
+// as quoted strings.
+func (s *Symlink) Why() string {
+	why := fmt.Sprintf("leads to %q: ", s.Target)
+	switch {
+	case len(s.Target) == 0:
+		return "has an empty target"
+	case s.NotDir:
+		why += fmt.Sprintf("%q lies behind something that is no directory", s.Missing)
+	case s.In != nil:
+		why += fmt.Sprintf("%q is not in %q", s.Missing, s.In)
+	default:
+		why += fmt.Sprintf("%q is not there", s.Missing)
+	}
+	switch s.Cause {
+	case CauseDeleted:
+		why += "; it was deleted"
+	case CauseRenamed:
+		why += fmt.Sprintf("; it was renamed to %q", s.MovedTo)
+	}
+	return why
 }

@@ -39,6 +39,9 @@ type SymlinkOptions struct {
 	// targets below it resolve inside, and others are external. Empty for the
 	// root, where only /proc, /sys, /dev and /run are external.
 	MountedAt string
+	// Keep leaves out the symlinks for which it gives false; nil keeps all. It
+	// is called from several goroutines.
+	Keep func(*Symlink) bool
 }
 
 // batch is how many symlinks a worker judges before it hands them on.
@@ -55,11 +58,14 @@ func (t *Tree) Symlinks(ctx context.Context, o SymlinkOptions) (iter.Seq[Symlink
 	if err != nil {
 		return nil, err
 	}
-	return t.judgeAll(ctx, o, names)
+	return t.Judge(ctx, o, names)
 }
 
-// judgeAll judges the symlinks whose names are known.
-func (t *Tree) judgeAll(ctx context.Context, o SymlinkOptions, names *Names) (iter.Seq[Symlink], error) {
+// AllSymlinks lists the symlinks in use, by number.
+func (t *Tree) AllSymlinks() []Ino { return t.symlinks }
+
+// Judge is Symlinks with the names of all symlinks at hand.
+func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.Seq[Symlink], error) {
 	results := make([][]Symlink, (len(t.symlinks)+batch-1)/batch)
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -73,6 +79,9 @@ func (t *Tree) judgeAll(ctx context.Context, o SymlinkOptions, names *Names) (it
 				}
 				for _, ino := range t.symlinks[i*batch : min((i+1)*batch, len(t.symlinks))] {
 					results[i] = r.judge(results[i], ino, names)
+				}
+				if o.Keep != nil {
+					results[i] = slices.DeleteFunc(results[i], func(s Symlink) bool { return !o.Keep(&s) })
 				}
 			}
 		})

@@ -82,9 +82,10 @@ type Hooks struct {
 	// Entry gets every record that names an inode, in a block given to Block
 	// just before.
 	Entry func(worker int, b *Block, e *layout.Dirent)
-	// Broken gets the block with a record that cannot be right, behind which
-	// nothing was read.
-	Broken func(worker int, b *Block, err error)
+	// BlockDone is called when the records of a block were all given to Entry.
+	// err tells of one that cannot be right, behind which nothing was read.
+	// Without this hook it counts as damage.
+	BlockDone func(worker int, b *Block, err error)
 	// Progress gets how much of how many steps is done, now and then.
 	Progress func(done, total int)
 }
@@ -243,12 +244,11 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 				h.Entry(w, &b, e)
 			}
 		})
-		if err != nil {
-			if h.Broken != nil {
-				h.Broken(w, &b, err)
-			} else {
-				t.fail(b.Dir, err)
-			}
+		switch {
+		case h.BlockDone != nil:
+			h.BlockDone(w, &b, err)
+		case err != nil:
+			t.fail(b.Dir, err)
 		}
 		if n := done.Add(1); n&0xfff == 0 && h.Progress != nil {
 			h.Progress(int(n), total)
@@ -272,6 +272,11 @@ func (t *Tree) count(dir Ino, e *layout.Dirent, extra *[]edge) {
 	}
 	atomic.AddUint32(&t.counted[e.Ino], 1)
 	if isDot(e.Name) {
+		return
+	}
+	if e.Ino == layout.RootIno || e.Ino == dir {
+		// The root is above all, and no directory above itself.
+		*extra = append(*extra, edge{e.Ino, dir})
 		return
 	}
 	// The lowest directory wins, so that the outcome is the same each time.

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/extscope/extscope/ext/audit"
+	"github.com/extscope/extscope/report"
+)
+
+type auditOptions struct {
+	evidence
+	output
+	kinds     []string
+	mountedAt string
+}
+
+func newAuditCmd(e *env) *cobra.Command {
+	o := &auditOptions{}
+	cmd := &cobra.Command{
+		Use:   "audit IMAGE",
+		Short: "Find everything in a file system that does not agree",
+		Long: `Audit reads all metadata once and lists what does not agree, the gravest kinds
+first. Nothing is written and nothing is repaired.
+
+Columns: SEVERITY is error where the file system contradicts itself, warning
+where something is unfinished or leads nowhere, info where it is only odd; KIND
+is one of those below; INODE and PATH say whose it is (the directory's inode, for
+a finding about an entry); DETAIL puts it into words.
+
+Kinds:
+` + kindHelp(),
+		Example: `  extscope audit testdata/demo.img
+  extscope audit rootfs.img --kinds rotten-link,symlink-loop,link-count
+  extscope audit disk.img -p 2 -f json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
+	}
+	o.evidence.addFlags(cmd)
+	o.output.addFlags(cmd)
+	cmd.Flags().StringSliceVar(&o.kinds, "kinds", nil, "look for these `KINDS` only, separated by commas; one with a - before it is left out")
+	cmd.Flags().StringVar(&o.mountedAt, "mounted-at", "", "the file system was mounted at `DIR`: absolute symlinks below it resolve inside")
+	_ = cmd.RegisterFlagCompletionFunc("kinds", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		for _, k := range audit.Kinds() {
+			names = append(names, string(k))
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
+	return cmd
+}
+
+func kindHelp() string {
+	var b strings.Builder
+	for _, k := range audit.Kinds() {
+		fmt.Fprintf(&b, "  %-20s %-8s %s\n", k, k.Severity(), k.Meaning())
+	}
+	return b.String()
+}
+
+// skip turns --kinds into what the audit leaves out.
+func (o *auditOptions) skip() (func(audit.Kind) bool, error) {
+	var only, not []audit.Kind
+	for _, name := range o.kinds {
+		bare, out := strings.CutPrefix(name, "-")
+		k := audit.Kind(bare)
+		if !slices.Contains(audit.Kinds(), k) {
+			return nil, usagef("--kinds: there is no kind %q", bare)
+		}
+		if out {
+			not = append(not, k)
+		} else {
+			only = append(only, k)
+		}
+	}
+	return func(k audit.Kind) bool {
+		return slices.Contains(not, k) || only != nil && !slices.Contains(only, k)
+	}, nil
+}
+
+func (o *auditOptions) run(ctx context.Context, e *env, name string) error {
+	skip, err := o.skip()
+	if err != nil {
+		return err
+	}
+	v, err := o.open(e, name)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	p := o.progress(e, "audit")
+	result, err := audit.Run(ctx, v.fs, audit.Options{Skip: skip, MountedAt: o.mountedAt, Progress: p.set})
+	p.end()
+	if err != nil {
+		return err
+	}
+	for _, err := range result.Unreadable {
+		e.damage(err)
+	}
+	e.flagged = len(result.Findings) > 0
+	return o.write(ctx, e, v, &report.Report{
+		Tables:  []*report.Table{{Key: "findings", Columns: findingColumns(), Rows: findingRows(result.Findings)}},
+		Summary: func() report.Fields { return auditSummary(result) },
+	})
+}
+
+func findingColumns() []report.Column {
+	return []report.Column{
+		{Key: "severity", Title: "SEVERITY", Style: severityStyle},
+		{Key: "kind", Title: "KIND"},
+		{Key: "inode", Title: "INODE", Right: true},
+		{Key: "path", Title: "PATH", Name: true},
+		{Key: "detail", Title: "DETAIL"},
+		{Key: "block", Data: true, Optional: true},
+		{Key: "group", Data: true, Optional: true},
+		{Key: "offset", Data: true, Optional: true},
+		{Key: "stored", Data: true, Optional: true},
+		{Key: "counted", Data: true, Optional: true},
+		{Key: "dir", Data: true, Optional: true},
+		{Key: "target", Data: true, Optional: true},
+		{Key: "name", Data: true, Optional: true, Name: true},
+	}
+}
+
+func severityStyle(v report.Value) report.Style {
+	switch v.Text() {
+	case string(audit.Error):
+		return report.Bad
+	case string(audit.Warning):
+		return report.Warn
+	}
+	return report.Dim
+}
+
+func findingRows(findings []audit.Finding) iter.Seq2[report.Row, error] {
+	return func(yield func(report.Row, error) bool) {
+		row := make(report.Row, len(findingColumns()))
+		for i := range findings {
+			f := &findings[i]
+			row = append(row[:0],
+				report.Str(string(f.Kind.Severity())), report.Str(string(f.Kind)),
+				number(uint64(f.Ino), f.Ino != 0), path(f.Path), report.Str(f.Detail),
+				number(uint64(f.Block), f.HasBlock), number(uint64(f.Group), f.HasGroup), number(uint64(f.Offset), f.Offset > 0),
+				number(f.Stored, f.Counts), number(f.Counted, f.Counts),
+				number(uint64(f.Ino), f.Entry), number(uint64(f.Target), f.Entry))
+			if f.Entry {
+				row = append(row, report.Name(f.Name))
+			} else {
+				row = append(row, report.Null())
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// number is n, or nothing where it does not apply.
+func number(n uint64, applies bool) report.Value {
+	if !applies {
+		return report.Null()
+	}
+	return report.Uint(n)
+}
+
+// path is a path, or nothing where there is none.
+func path(p []byte) report.Value {
+	if p == nil {
+		return report.Null()
+	}
+	return report.Name(p)
+}
+
+func auditSummary(r *audit.Result) report.Fields {
+	counts := report.Fields{}
+	total := uint64(0)
+	for _, k := range audit.Kinds() {
+		if n := r.Counts[k]; n > 0 {
+			counts = append(counts, report.Field{Key: string(k), Value: report.Uint(n)})
+			total += n
+		}
+	}
+	return report.Fields{
+		{Key: "findings", Value: report.Uint(total)},
+		{Key: "counts", Value: report.Object(counts)},
+	}
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/image"
+	"github.com/extscope/extscope/report"
+)
+
+// evidence holds the flags that say which file system of which image to open,
+// and how.
+type evidence struct {
+	partition  string
+	offset     int64
+	sectorSize int
+	superblock uint64
+	blockSize  int
+	noReplay   bool
+}
+
+func (v *evidence) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&v.partition, "partition", "p", "", "which file system: a partition's `NUMBER`, label or UUID")
+	f.Int64Var(&v.offset, "offset", -1, "the file system starts at `BYTES`; the partition table is not read")
+	f.IntVar(&v.sectorSize, "sector-size", 0, "logical sector size in `BYTES` (default: found out)")
+	f.Uint64Var(&v.superblock, "superblock", 0, "use the superblock copy in block `N`")
+	f.IntVar(&v.blockSize, "blocksize", 0, "block size in `BYTES` that --superblock counts in (default: each is tried)")
+	f.BoolVar(&v.noReplay, "no-replay", false, "look at the home blocks as they are, without what a pending journal holds")
+}
+
+// An opened is the file system that a command works on.
+type opened struct {
+	env   *env
+	image *image.Image
+	part  image.Partition
+	fs    *ext.FS
+}
+
+// openImage opens the evidence itself.
+func (v *evidence) openImage(e *env, name string) (*image.Image, error) {
+	im, err := image.Open(name, image.Options{SectorSize: v.sectorSize})
+	if err != nil {
+		var kind *image.FileTypeError
+		var sector *image.SectorSizeError
+		switch {
+		case errors.As(err, &sector):
+			return nil, &usageError{err}
+		case errors.As(err, &kind):
+			return nil, &notExtError{err}
+		}
+		return nil, &usageError{err}
+	}
+	for _, w := range im.Warnings() {
+		e.say("warning: " + w)
+	}
+	return im, nil
+}
+
+// open opens the file system that the flags pick. What was damaged at opening is
+// told, and counts.
+func (v *evidence) open(e *env, name string) (*opened, error) {
+	im, err := v.openImage(e, name)
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{env: e, image: im}
+	if err := v.pick(o); err != nil {
+		im.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+func (v *evidence) pick(o *opened) error {
+	if v.offset >= 0 {
+		o.part = image.Partition{Number: 1, Scheme: "none", Kind: "whole", Start: v.offset,
+			Length: o.image.Size() - v.offset, Available: max(o.image.Size()-v.offset, 0)}
+	} else {
+		p, err := o.image.Select(v.partition)
+		switch {
+		case err != nil && v.superblock != 0 && v.partition == "":
+			// A superblock named by the caller may be all that is left.
+			p = image.Partition{Number: 1, Scheme: "none", Kind: "whole", Length: o.image.Size(), Available: o.image.Size()}
+		case err != nil:
+			return selectError(err)
+		}
+		o.part = p
+	}
+	section := o.image.SectionAt(o.part.Start)
+	if o.part.Available < section.Size() {
+		section = o.image.Section(o.part)
+	}
+	fsys, err := ext.Open(section, section.Size(), ext.Options{Superblock: ext.Block(v.superblock), BlockSize: v.blockSize})
+	if err != nil {
+		what := image.Identify(section, section.Size())
+		if what.IsExt {
+			return &notExtError{fmt.Errorf("%s: %w", o.image.Name(), err)}
+		}
+		return &notExtError{fmt.Errorf("%s: not an ext file system: %s at byte %d", o.image.Name(), what, o.part.Start)}
+	}
+	o.fs = fsys
+	for _, w := range fsys.Warnings() {
+		o.env.damage(errors.New(w.Text))
+	}
+	return nil
+}
+
+// selectError sorts the errors of image.Select by whose fault they are.
+func selectError(err error) error {
+	var many *image.AmbiguousError
+	var none *image.NoSuchPartitionError
+	if errors.As(err, &many) || errors.As(err, &none) {
+		return &usageError{err}
+	}
+	return &notExtError{err}
+}
+
+func (o *opened) Close() error { return o.image.Close() }
+
+// inode finds what a PATH argument names. A symlink in the last place is
+// followed where follow says so.
+func (o *opened) inode(path string, follow bool) (*ext.Inode, error) {
+	ino, rest, isNumber := inodeArg(path)
+	switch {
+	case isNumber && rest == "":
+		in, err := o.fs.Inode(ino)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, &usageError{err}
+		}
+		return in, err
+	case isNumber:
+		dir, err := o.fs.Inode(ino)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		in, err := o.fs.ResolveFrom(dir, rest, follow)
+		return in, pathError(path, err)
+	}
+	in, err := o.fs.Resolve(path, follow)
+	if errors.Is(err, fs.ErrNotExist) {
+		// A name copied from a table has its odd bytes escaped.
+		if raw, uerr := report.Unprintable(path); uerr == nil && string(raw) != path {
+			if in, err := o.fs.Resolve(string(raw), follow); err == nil {
+				return in, nil
+			}
+		}
+	}
+	return in, pathError(path, err)
+}
+
+// pathError makes a path that leads nowhere the caller's error, unless damage
+// may have hidden it.
+func pathError(path string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ext.IsDamage(err):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
+		return usagef("%s: no such file or directory", path)
+	}
+	return &usageError{err}
+}
+
+// inodeArg splits a PATH argument of the form @12, <12> or @12/below.
+func inodeArg(arg string) (ino ext.Ino, rest string, ok bool) {
+	number := ""
+	switch {
+	case strings.HasPrefix(arg, "@"):
+		number, rest, _ = strings.Cut(arg[1:], "/")
+	case strings.HasPrefix(arg, "<"):
+		var after string
+		if number, after, ok = strings.Cut(arg[1:], ">"); !ok {
+			return 0, "", false
+		}
+		rest = strings.TrimPrefix(after, "/")
+	default:
+		return 0, "", false
+	}
+	n, err := strconv.ParseUint(number, 10, 32)
+	return ext.Ino(n), rest, err == nil
+}
+
+// head is what every report says of the evidence.
+func (o *opened) head() []report.Section {
+	s := o.fs.Super
+	im := report.Fields{
+		{Key: "path", Value: report.Name([]byte(o.image.Name()))},
+		{Key: "format", Value: report.Str(o.image.Format())},
+		{Key: "size", Value: report.Size(uint64(o.image.Size()))},
+		{Key: "partition", Value: report.Int(int64(o.part.Number))},
+		{Key: "offset", Value: report.Int(o.part.Start)},
+	}
+	fsys := report.Fields{
+		{Key: "type", Value: report.Str(s.Version())},
+		{Key: "label", Value: report.Name(s.VolumeName)},
+		{Key: "uuid", Value: report.Str(s.UUID.String())},
+		{Key: "block_size", Value: report.Int(int64(o.fs.BlockSize()))},
+		{Key: "blocks", Value: report.Uint(s.BlocksCount)},
+		{Key: "inodes", Value: report.Uint(uint64(s.InodesCount))},
+	}
+	return []report.Section{{Key: "image", Fields: im}, {Key: "filesystem", Fields: fsys}}
+}

@@ -1,0 +1,227 @@
+// Package audit holds a file system against itself: link counts against names,
+// names against inodes, symlinks against what they lead to, checksums against
+// contents. It reads all metadata once, on all cores, and gives what does not
+// agree as findings of fixed kinds. Reading the structures is left to package
+// ext, and relating names to inodes to package links.
+package audit
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/links"
+)
+
+// A Kind names what is wrong. Kinds are stable: scripts depend on them.
+type Kind string
+
+// The kinds of finding, the gravest first; see Meaning.
+const (
+	BadSuperblock     Kind = "bad-superblock"
+	BadChecksum       Kind = "bad-checksum"
+	BadExtent         Kind = "bad-extent"
+	BadBlockPointer   Kind = "bad-block-pointer"
+	BadSize           Kind = "bad-size"
+	BadSymlink        Kind = "bad-symlink"
+	BadXattr          Kind = "bad-xattr"
+	BadInode          Kind = "bad-inode"
+	BadEntry          Kind = "bad-entry"
+	DanglingEntry     Kind = "dangling-entry"
+	WrongFiletype     Kind = "wrong-filetype"
+	DirectoryHardLink Kind = "directory-hard-link"
+	LinkCount         Kind = "link-count"
+	UnattachedInode   Kind = "unattached-inode"
+	OrphanListed      Kind = "orphan-listed"
+	RottenLink        Kind = "rotten-link"
+	SymlinkLoop       Kind = "symlink-loop"
+	OddTime           Kind = "odd-time"
+)
+
+// Kinds lists all kinds, the gravest first.
+func Kinds() []Kind {
+	return []Kind{BadSuperblock, BadChecksum, BadExtent, BadBlockPointer, BadSize, BadSymlink, BadXattr, BadInode,
+		BadEntry, DanglingEntry, WrongFiletype, DirectoryHardLink, LinkCount, UnattachedInode,
+		OrphanListed, RottenLink, SymlinkLoop, OddTime}
+}
+
+// meanings says in a line what each kind of finding means.
+var meanings = map[Kind]string{
+	BadSuperblock:     `the superblock, the descriptors or a list of the superblock`,
+	BadChecksum:       `a metadata checksum that does not match`,
+	BadExtent:         `an extent tree that breaks its own rules`,
+	BadBlockPointer:   `a pointer out of range or met before`,
+	BadSize:           `i_size that the inode's map cannot reach`,
+	BadSymlink:        `a target that cannot be read`,
+	BadXattr:          `extended attributes that cannot be right`,
+	BadInode:          `another field of an inode that cannot be right`,
+	BadEntry:          `a malformed directory entry or block, a wrong "." or "..", a bad name`,
+	DanglingEntry:     `a name for an inode that is not in use, reserved or out of range`,
+	WrongFiletype:     `the entry's file type is not the inode's`,
+	DirectoryHardLink: `a directory with more than one name`,
+	LinkCount:         `i_links_count differs from the names counted`,
+	UnattachedInode:   `in use, and no name reaches it from the root`,
+	OrphanListed:      `on the superblock's orphan list or in the orphan file`,
+	RottenLink:        `a symlink that leads nowhere`,
+	SymlinkLoop:       `a symlink that leads through too many others`,
+	OddTime:           `an impossible or suspicious time`,
+}
+
+// Meaning says in a line what findings of a kind mean.
+func (k Kind) Meaning() string { return meanings[k] }
+
+// A Severity tells how much a finding matters.
+type Severity string
+
+const (
+	Error   Severity = "error"   // the file system contradicts itself
+	Warning Severity = "warning" // it is unfinished, or leads nowhere
+	Info    Severity = "info"    // it is odd
+)
+
+// Severity is how much findings of a kind matter.
+func (k Kind) Severity() Severity {
+	switch k {
+	case OrphanListed, RottenLink, SymlinkLoop:
+		return Warning
+	case OddTime:
+		return Info
+	}
+	return Error
+}
+
+// A Finding is one thing that does not agree. Fields that do not apply are zero.
+type Finding struct {
+	Kind   Kind
+	Ino    ext.Ino // whose it is: of a finding about an entry, the directory's
+	Path   []byte  // the first path of Ino; of an entry, the entry's
+	Detail string  // in plain words
+
+	HasBlock bool
+	Block    ext.Block
+	HasGroup bool
+	Group    uint32
+	Offset   int64 // the byte of the file system where the field to blame lies, 0 for none
+
+	Counts          bool // Stored and Counted apply
+	Stored, Counted uint64
+
+	Entry  bool // a finding about a directory entry: Dir, Target and Name apply
+	Target ext.Ino
+	Name   []byte
+	Inodes []ext.Ino // all inodes that are to blame, where there are several
+}
+
+// Options says what to look for; the zero value looks for everything.
+type Options struct {
+	// Skip leaves out the kinds for which it gives true; nil leaves out none.
+	Skip func(Kind) bool
+	// MountedAt is where the file system was mounted, see links.SymlinkOptions.
+	MountedAt string
+	// Progress gets how much of how many steps is done, now and then.
+	Progress func(done, total int)
+}
+
+// A Result is what an audit found.
+type Result struct {
+	Findings   []Finding // by kind, then by inode
+	Counts     map[Kind]uint64
+	Unreadable []error // what could not be read, and so not be judged
+	Tree       *links.Tree
+}
+
+// keepLimit bounds how many findings of one kind are kept; all are counted.
+const keepLimit = 200_000
+
+// An auditor is one audit under way.
+type auditor struct {
+	fs      *ext.FS
+	o       Options
+	tree    *links.Tree
+	workers []*worker
+
+	mu         sync.Mutex
+	findings   []Finding
+	counts     map[Kind]uint64
+	unreadable []error
+}
+
+// Run audits a file system. The error is ctx's; damage becomes findings.
+func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
+	a := &auditor{fs: f, o: o, counts: map[Kind]uint64{}}
+	for range ext.Workers() {
+		a.workers = append(a.workers, &worker{a: a})
+	}
+	a.super()
+	a.groups(ctx)
+	t, err := links.Survey(ctx, f, links.Hooks{
+		Inode:     func(w int, in *ext.Inode) { a.workers[w].inode(in) },
+		Surveyed:  func(t *links.Tree) { a.tree = t },
+		Block:     func(w int, b links.Block) { a.workers[w].block(&b) },
+		BlockDone: func(w int, b *links.Block, err error) { a.workers[w].blockDone(b, err) },
+		Entry:     a.entry,
+		Progress:  o.Progress,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.damage()
+	a.dotdots()
+	a.linkCounts()
+	a.orphans()
+	if err := a.unattached(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.xattrBlocks(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.named(ctx); err != nil {
+		return nil, err
+	}
+	a.sort()
+	return &Result{a.findings, a.counts, a.unreadable, t}, nil
+}
+
+// add enters a finding; it may be called from several goroutines.
+func (a *auditor) add(f Finding) {
+	if a.skip(f.Kind) {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.counts[f.Kind]++; a.counts[f.Kind] <= keepLimit {
+		a.findings = append(a.findings, f)
+	}
+}
+
+func (a *auditor) skip(k Kind) bool { return a.o.Skip != nil && a.o.Skip(k) }
+
+// lost notes what could not be read.
+func (a *auditor) lost(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.unreadable) < keepLimit {
+		a.unreadable = append(a.unreadable, err)
+	}
+}
+
+func (a *auditor) sort() {
+	rank := map[Kind]int{}
+	for i, k := range Kinds() {
+		rank[k] = i
+	}
+	slices.SortFunc(a.findings, func(x, y Finding) int {
+		return cmp.Or(
+			cmp.Compare(rank[x.Kind], rank[y.Kind]),
+			cmp.Compare(x.Group, y.Group),
+			cmp.Compare(x.Ino, y.Ino),
+			cmp.Compare(x.Offset, y.Offset),
+			bytes.Compare(x.Path, y.Path),
+			bytes.Compare(x.Name, y.Name),
+			cmp.Compare(x.Target, y.Target),
+			cmp.Compare(x.Detail, y.Detail))
+	})
+}

@@ -1,0 +1,196 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/layout"
+	"github.com/extscope/extscope/ext/links"
+)
+
+// damage turns what the survey could not read into findings.
+func (a *auditor) damage() {
+	list, _ := a.tree.Damage()
+	for _, d := range list {
+		var c *layout.CorruptError
+		if errors.As(d.Err, &c) && kindOf(c) != BadEntry {
+			continue // met again, and told, by the walk over the inode's map
+		}
+		a.addError(d.Ino, d.Err)
+	}
+}
+
+// linkCounts compares stored link counts with the names counted.
+func (a *auditor) linkCounts() {
+	t := a.tree
+	for ino := ext.Ino(1); ino < t.Limit(); ino++ {
+		if !t.InUse(ino) || t.LinksRight(ino) || a.fs.Reserved(ino) || t.EAInode(ino) {
+			continue
+		}
+		stored, counted := t.Stored(ino), t.Counted(ino)
+		if counted == 0 && t.Type(ino) != layout.ModeDir {
+			continue // unattached: there is no right count
+		}
+		a.add(Finding{Kind: LinkCount, Ino: ino, Counts: true, Stored: uint64(stored), Counted: uint64(counted),
+			Detail: fmt.Sprintf("link count is %d, and %s", stored, names(counted))})
+	}
+}
+
+func names(n uint32) string {
+	if n == 1 {
+		return "1 directory entry names the inode"
+	}
+	return fmt.Sprintf("%d directory entries name the inode", n)
+}
+
+// orphans tells of the inodes on the superblock's list and in the orphan file.
+func (a *auditor) orphans() {
+	listed, errs := links.ListedOrphans(a.fs)
+	for _, err := range errs {
+		a.addError(0, err)
+	}
+	for _, l := range listed {
+		detail := "on the superblock's orphan list: the next mount deletes it"
+		if l.Source == links.SourceFile {
+			detail = "in the orphan file: the next mount deletes it"
+		}
+		if a.tree.InUse(l.Ino) {
+			detail = fmt.Sprintf("%s: the next mount cuts off what lies behind its size", map[string]string{
+				links.SourceList: "on the superblock's orphan list", links.SourceFile: "in the orphan file"}[l.Source])
+		}
+		a.add(Finding{Kind: OrphanListed, Ino: l.Ino, Offset: l.Offset, Detail: detail})
+	}
+}
+
+// unattached tells of the inodes that no name reaches.
+func (a *auditor) unattached(ctx context.Context) error {
+	if a.skip(UnattachedInode) {
+		return nil
+	}
+	list, err := a.tree.Unattached(ctx)
+	if err != nil {
+		return err
+	}
+	for _, u := range list {
+		detail := "in use, and no name leads to it"
+		switch {
+		case a.tree.Type(u.Ino) == layout.ModeDir && u.Below == 1:
+			detail += "; 1 inode lies below it"
+		case a.tree.Type(u.Ino) == layout.ModeDir:
+			detail += fmt.Sprintf("; %d inodes lie below it", u.Below)
+		}
+		a.add(Finding{Kind: UnattachedInode, Ino: u.Ino, Detail: detail})
+	}
+	return nil
+}
+
+// xattrBlocks checks each block of extended attributes once, in disk order.
+func (a *auditor) xattrBlocks(ctx context.Context) error {
+	var refs []aclRef
+	for _, w := range a.workers {
+		refs = append(refs, w.acls...)
+		w.acls = nil
+	}
+	slices.SortFunc(refs, func(x, y aclRef) int {
+		return cmp.Or(cmp.Compare(x.block, y.block), cmp.Compare(x.ino, y.ino))
+	})
+	for i, r := range refs {
+		if i&0xff == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if i > 0 && refs[i-1].block == r.block {
+			continue
+		}
+		b, h, _, err := a.fs.XattrBlock(r.block)
+		if err != nil {
+			a.addError(r.ino, err)
+		}
+		if b == nil || !a.fs.Super.MetadataCsum() {
+			continue
+		}
+		if sum := layout.XattrBlockChecksum(b, a.fs.Seed(), r.block); sum != h.Checksum && h.RefCount != 0 {
+			a.add(Finding{Kind: BadChecksum, Ino: r.ino, HasBlock: true, Block: r.block, Offset: a.fs.BlockOffset(r.block) + 0x10,
+				Detail: fmt.Sprintf("xattr block %d: checksum is %#08x, its contents give %#08x", r.block, h.Checksum, sum)})
+		}
+	}
+	return nil
+}
+
+// named reads the names that findings need, judges the symlinks, and puts paths
+// beside inodes.
+func (a *auditor) named(ctx context.Context) error {
+	t := a.tree
+	judge := !a.skip(RottenLink) || !a.skip(SymlinkLoop)
+	want := t.NewSet()
+	for _, f := range a.findings {
+		want.Add(f.Ino)
+	}
+	if judge {
+		for _, ino := range t.AllSymlinks() {
+			want.Add(ino)
+		}
+	}
+	if len(a.findings) == 0 && !judge {
+		return nil
+	}
+	all, err := t.Names(ctx, want)
+	if err != nil {
+		return err
+	}
+	if judge {
+		if err := a.symlinks(ctx, all); err != nil {
+			return err
+		}
+	}
+	a.directoryLinks(all)
+	for i := range a.findings {
+		f := &a.findings[i]
+		switch {
+		case f.Path != nil || f.Ino == 0:
+		case f.Entry:
+			f.Path = all.Path(links.Name{Dir: f.Ino, Name: f.Name})
+		case t.Type(f.Ino) == layout.ModeDir:
+			f.Path = all.Dir(f.Ino)
+		default:
+			f.Path = all.First(f.Ino)
+		}
+	}
+	return nil
+}
+
+// directoryLinks tells of the further names of directories.
+func (a *auditor) directoryLinks(all *links.Names) {
+	for ino, dirs := range a.tree.DirectoryLinks() {
+		for _, n := range all.Of(ino) {
+			if slices.Contains(dirs, n.Dir) {
+				a.add(Finding{Kind: DirectoryHardLink, Ino: n.Dir, Entry: true, Target: ino, Name: n.Name,
+					Detail: fmt.Sprintf("a further name of directory inode %d", ino)})
+			}
+		}
+	}
+}
+
+// symlinks judges where symlinks lead.
+func (a *auditor) symlinks(ctx context.Context, all *links.Names) error {
+	seq, err := a.tree.Judge(ctx, links.SymlinkOptions{
+		MountedAt: a.o.MountedAt,
+		Keep: func(s *links.Symlink) bool {
+			return s.State == links.StateRotten || s.State == links.StateLoop
+		},
+	}, all)
+	if err != nil {
+		return err
+	}
+	for s := range seq {
+		f := Finding{Kind: SymlinkLoop, Ino: s.Ino, Path: s.Path, Detail: "leads through more than 40 symlinks"}
+		if s.State == links.StateRotten {
+			f.Kind, f.Detail = RottenLink, s.Why()
+		}
+		a.add(f)
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package audit
+
+import (
+	"bytes"
+	"fmt"
+	"hash/maphash"
+	"slices"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/layout"
+	"github.com/extscope/extscope/ext/links"
+)
+
+// A seedCache keeps the checksum seed of the directory at hand.
+type seedCache struct {
+	dir  ext.Ino
+	seed uint32
+	ok   bool
+}
+
+func (w *worker) seed(dir ext.Ino) (uint32, bool) {
+	if w.seeds.dir != dir {
+		in, err := w.a.fs.Inode(dir)
+		w.seeds = seedCache{dir: dir, ok: err == nil}
+		if err == nil {
+			w.seeds.seed = w.a.fs.InodeSeed(in)
+		}
+	}
+	return w.seeds.seed, w.seeds.ok
+}
+
+// A dotdot is what the ".." of a directory names.
+type dotdot struct{ dir, parent ext.Ino }
+
+// A dotState follows the first two records of a directory.
+type dotState struct {
+	seen int // records of the block so far
+}
+
+// A nameHash is one name of the block at hand.
+type nameHash struct {
+	hash uint64
+	name []byte
+	ino  ext.Ino
+}
+
+var nameSeed = maphash.MakeSeed()
+
+// block judges a directory block before its records.
+func (w *worker) block(b *links.Block) {
+	w.dot = dotState{}
+	w.hashes = w.hashes[:0]
+	a := w.a
+	if b.Inline || !a.fs.Super.MetadataCsum() || a.skip(BadChecksum) {
+		return
+	}
+	seed, ok := w.seed(b.Dir)
+	if !ok {
+		return
+	}
+	bad := func(what string, stored, computed uint32) {
+		a.add(Finding{Kind: BadChecksum, Ino: b.Dir, HasBlock: true, Block: b.Physical, Offset: b.Offset,
+			Detail: fmt.Sprintf("%s, block %d of the directory: checksum is %#08x, its contents give %#08x", what, b.Logical, stored, computed)})
+	}
+	if at := ext.DxCountOffset(b.Bytes, b.Flags, b.Logical); at > 0 {
+		if stored, computed, ok := layout.DxChecksum(b.Bytes, seed, at); ok && stored != computed {
+			bad("directory index", stored, computed)
+		}
+		return
+	}
+	stored, ok := layout.DirTail(b.Bytes)
+	if !ok {
+		a.add(Finding{Kind: BadChecksum, Ino: b.Dir, HasBlock: true, Block: b.Physical, Offset: b.Offset,
+			Detail: fmt.Sprintf("block %d of the directory has no checksum", b.Logical)})
+		return
+	}
+	if computed := layout.DirChecksum(b.Bytes, seed); stored != computed {
+		bad("directory", stored, computed)
+	}
+}
+
+// entry judges one record that names an inode.
+func (a *auditor) entry(worker int, b *links.Block, e *layout.Dirent) {
+	w := a.workers[worker]
+	place := w.dot.seen
+	w.dot.seen++
+	dots := b.Logical == 0 && place < 2
+	switch {
+	case dots && place == 0:
+		if !bytes.Equal(e.Name, []byte(".")) || e.Ino != b.Dir {
+			a.addEntry(BadEntry, b, e, "the first entry of a directory is not its own \".\"")
+		}
+		if !bytes.Equal(e.Name, []byte(".")) {
+			dots = false
+		}
+	case dots:
+		if bytes.Equal(e.Name, []byte("..")) {
+			w.dots = append(w.dots, dotdot{b.Dir, e.Ino})
+		} else {
+			a.addEntry(BadEntry, b, e, "the second entry of a directory is not \"..\"")
+			dots = false
+		}
+	}
+	if !dots {
+		w.name(b, e)
+	}
+	w.target(b, e)
+}
+
+// name judges the name itself.
+func (w *worker) name(b *links.Block, e *layout.Dirent) {
+	switch {
+	case len(e.Name) == 0:
+		w.a.addEntry(BadEntry, b, e, "an empty name")
+		return
+	case len(e.Name) <= 2 && e.Name[0] == '.' && (len(e.Name) == 1 || e.Name[1] == '.'):
+		w.a.addEntry(BadEntry, b, e, "a second entry of this name")
+		return
+	case b.Flags&layout.FlagEncrypt == 0 && bytes.ContainsAny(e.Name, "/\x00"):
+		w.a.addEntry(BadEntry, b, e, "an illegal character in the name")
+	}
+	w.hashes = append(w.hashes, nameHash{maphash.Bytes(nameSeed, e.Name), e.Name, e.Ino})
+}
+
+// target judges what the entry names.
+func (w *worker) target(b *links.Block, e *layout.Dirent) {
+	a, t := w.a, w.a.tree
+	switch {
+	case uint32(e.Ino) > a.fs.InodesCount():
+		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, and the last is %d", e.Ino, a.fs.InodesCount()))
+		return
+	case e.Ino != layout.RootIno && e.Ino < a.fs.FirstIno():
+		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, which is reserved", e.Ino))
+		return
+	case !t.InUse(e.Ino):
+		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, which is not in use", e.Ino))
+		return
+	}
+	if a.fs.Super.Incompat&layout.IncompatFiletype == 0 || b.Inline && e.Offset == 0 && len(e.Name) <= 2 && e.RecLen == 0 {
+		return
+	}
+	if want := layout.FTOfMode(t.Type(e.Ino)); e.Type != want {
+		a.addEntry(WrongFiletype, b, e, fmt.Sprintf("the entry says %s, inode %d is %s", typeName(e.Type), e.Ino, typeName(want)))
+	}
+}
+
+// blockDone looks for names that the block holds twice, and tells of a record
+// that cannot be right.
+func (w *worker) blockDone(b *links.Block, err error) {
+	if err != nil {
+		w.a.addError(b.Dir, err)
+	}
+	if b.Logical == 0 && w.dot.seen < 2 && !(b.Flags&layout.FlagIndex != 0) && err == nil {
+		w.a.add(Finding{Kind: BadEntry, Ino: b.Dir, HasBlock: !b.Inline, Block: b.Physical, Offset: b.Offset,
+			Detail: "a directory without \".\" and \"..\""})
+	}
+	slices.SortFunc(w.hashes, func(a, b nameHash) int {
+		if a.hash != b.hash {
+			if a.hash < b.hash {
+				return -1
+			}
+			return 1
+		}
+		return bytes.Compare(a.name, b.name)
+	})
+	for i := 1; i < len(w.hashes); i++ {
+		if x := w.hashes[i]; x.hash == w.hashes[i-1].hash && bytes.Equal(x.name, w.hashes[i-1].name) {
+			w.a.addEntry(BadEntry, b, &layout.Dirent{Name: x.name, Ino: x.ino}, "the directory has this name twice")
+		}
+	}
+}
+
+func (a *auditor) addEntry(k Kind, b *links.Block, e *layout.Dirent, detail string) {
+	a.add(Finding{Kind: k, Ino: b.Dir, Entry: true, Target: e.Ino, Name: bytes.Clone(e.Name), HasBlock: !b.Inline, Block: b.Physical,
+		Offset: b.Offset + int64(e.Offset), Detail: detail})
+}
+
+func typeName(ft uint8) string {
+	names := []string{"unknown", "regular file", "directory", "character device", "block device", "fifo", "socket", "symlink"}
+	if int(ft) < len(names) {
+		return names[ft]
+	}
+	return fmt.Sprintf("type %d", ft)
+}
+
+// dotdots compares each ".." with the directory that names the one it is in.
+func (a *auditor) dotdots() {
+	for _, w := range a.workers {
+		for _, d := range w.dots {
+			want := a.tree.Parent(d.dir)
+			if d.dir == layout.RootIno {
+				want = layout.RootIno
+			}
+			if want != 0 && d.parent != want && !a.tree.SeveralNames(d.dir) {
+				a.add(Finding{Kind: BadEntry, Ino: d.dir, Entry: true, Target: d.parent, Name: []byte(".."),
+					Detail: fmt.Sprintf("\"..\" names inode %d, and the directory lies in inode %d", d.parent, want)})
+			}
+		}
+		w.dots = nil
+	}
+}

@@ -1,0 +1,48 @@
+package ext
+
+import (
+	"context"
+
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// EachGroup calls visit for every group whose descriptor is there, on all
+// cores, until ctx ends.
+func (f *FS) EachGroup(ctx context.Context, visit func(number uint32, g *Group)) error {
+	return parallel(ctx, len(f.groups.blocks), func(_, i int) {
+		for j := range f.groups.blocks[i] {
+			visit(uint32(i)*f.groups.perBlock+uint32(j), &f.groups.blocks[i][j])
+		}
+	})
+}
+
+// BlockBitmapSum gives the stored checksum of a group's block bitmap and the
+// one its contents give. They are equal where the bitmap is not in use.
+func (f *FS) BlockBitmapSum(group uint32) (stored, computed uint32, err error) {
+	g := f.Group(group)
+	if f.uninit(g, layout.GroupBlockUninit) {
+		return 0, 0, nil
+	}
+	return f.bitmapSum(g.BlockBitmap, g.BlockBitmapCsum, f.blocksPerGroup/f.clusterBlocks)
+}
+
+// InodeBitmapSum does the same for the inode bitmap.
+func (f *FS) InodeBitmapSum(group uint32) (stored, computed uint32, err error) {
+	g := f.Group(group)
+	if f.uninit(g, layout.GroupInodeUninit) {
+		return 0, 0, nil
+	}
+	return f.bitmapSum(g.InodeBitmap, g.InodeBitmapCsum, f.inodesPerGroup)
+}
+
+func (f *FS) bitmapSum(block Block, stored, bits uint32) (uint32, uint32, error) {
+	b := make([]byte, f.blockSize)
+	if err := f.ReadBlock(b, block); err != nil {
+		return 0, 0, err
+	}
+	sum := layout.BitmapChecksum(f.seed, b, bits)
+	if f.descSize < 64 {
+		return stored & 0xffff, sum & 0xffff, nil
+	}
+	return stored, sum, nil
+}
