@@ -41,7 +41,9 @@ func (f *FS) Entries(dir *Inode, removed bool) iter.Seq2[Entry, error] {
 			f.inlineEntries(dir, removed, yield)
 			return
 		}
-		buf := make([]byte, f.blockSize)
+		pooled := f.getBlock()
+		defer f.blocks.Put(pooled)
+		buf := *pooled
 		end := f.blocksFor(dir.size)
 		for r, err := range f.Runs(dir) {
 			if err != nil {
@@ -98,46 +100,20 @@ func (f *FS) dirFormat(flags layout.InodeFlags) layout.DirFormat {
 // BlockEntries yields the names in one block of a directory, as Entries does.
 // It reports whether to go on.
 func (f *FS) BlockEntries(v DirBlockView, removed bool, yield func(Entry, error) bool) bool {
-	format := f.dirFormat(v.Dir.Flags)
-	indexed := v.Dir.Flags&layout.FlagIndex != 0
-	if indexed && v.Logical > 0 && isDxNode(v.Bytes) {
+	if v.Dir.Flags&layout.FlagIndex != 0 && v.Logical > 0 && isDxNode(v.Bytes) {
 		return true
 	}
-	w := layout.NewDirBlock(v.Bytes, v.Offset, format)
-	entry := func(e layout.Dirent, gone bool) Entry {
+	entry := func(e *layout.Dirent, gone bool) Entry {
 		return Entry{e.Name, e.Ino, e.Type, gone, v.Offset + int64(e.Offset), v.Logical, e.Hash}
 	}
-	gap := func(from, to int) bool {
-		return format.Removed(v.Bytes, from, to, f.inodesCount, func(e layout.Dirent) bool {
-			return yield(entry(e, true), nil)
-		})
-	}
-	for {
-		e, ok := w.Next()
-		if !ok {
-			break
-		}
-		end := e.Offset + e.RecLen
-		if e.Ino != 0 && !yield(entry(e, false), nil) {
+	w := layout.NewDirBlock(v.Bytes, v.Offset, f.dirFormat(v.Dir.Flags))
+	var e layout.Dirent
+	for w.Next(&e) {
+		if e.Ino != 0 && !yield(entry(&e, false), nil) {
 			return false
 		}
-		if !removed {
-			continue
-		}
-		switch {
-		case e.Ino == 0 && e.Raw == layout.FTCsum:
-		case e.Ino == 0:
-			// An unused record at the head of a block: kernels before 5.13
-			// clear just its inode number. Its own name cannot be placed.
-			if !gap(e.Offset+8, end) {
-				return false
-			}
-		case indexed && v.Logical == 0 && string(e.Name) == "..":
-			// Behind it lies the root of the index.
-		default:
-			if !gap(e.Offset+format.DirentLen(len(e.Name)), end) {
-				return false
-			}
+		if removed && !f.gap(v, v.Dir.Flags, &e, func(e layout.Dirent) bool { return yield(entry(&e, true), nil) }) {
+			return false
 		}
 	}
 	if err := w.Err(); err != nil {
@@ -145,10 +121,49 @@ func (f *FS) BlockEntries(v DirBlockView, removed bool, yield func(Entry, error)
 			return false
 		}
 		if removed {
-			return gap(w.Rest(), len(v.Bytes))
+			return f.dirFormat(v.Dir.Flags).Removed(v.Bytes, w.Rest(), len(v.Bytes), f.inodesCount, func(e layout.Dirent) bool {
+				return yield(entry(&e, true), nil)
+			})
 		}
 	}
 	return true
+}
+
+// gap yields the removed records behind a live record, or in an unused one.
+func (f *FS) gap(v DirBlockView, flags layout.InodeFlags, e *layout.Dirent, yield func(layout.Dirent) bool) bool {
+	format := f.dirFormat(flags)
+	from, end := e.Offset+format.DirentLen(len(e.Name)), e.Offset+e.RecLen
+	switch {
+	case e.Ino == 0 && e.Raw == layout.FTCsum:
+		return true
+	case e.Ino == 0:
+		// An unused record at the head of a block: kernels before 5.13 clear
+		// just its inode number. Its own name cannot be placed.
+		from = e.Offset + 8
+	case flags&layout.FlagIndex != 0 && v.Logical == 0 && string(e.Name) == "..":
+		return true // behind it lies the root of the index
+	}
+	if end-from < 12 {
+		return true
+	}
+	return format.Removed(v.Bytes, from, end, f.inodesCount, yield)
+}
+
+// RemovedRecords yields the removed records of a block of a directory with the
+// given inode flags, and is a bare form of BlockEntries for scans. inline says
+// that the block is a part of an inline directory.
+func (f *FS) RemovedRecords(v DirBlockView, flags layout.InodeFlags, inline bool, yield func(*layout.Dirent)) {
+	if inline && v.Logical == 0 {
+		v.Bytes, v.Offset = v.Bytes[min(layout.InlineDirHead, len(v.Bytes)):], v.Offset+layout.InlineDirHead
+	}
+	if flags&layout.FlagIndex != 0 && v.Logical > 0 && isDxNode(v.Bytes) {
+		return
+	}
+	w := layout.NewDirBlock(v.Bytes, v.Offset, f.dirFormat(flags))
+	e := new(layout.Dirent)
+	for w.Next(e) {
+		f.gap(v, flags, e, func(e layout.Dirent) bool { yield(&e); return true })
+	}
 }
 
 // isDxNode reports whether a block of an indexed directory is an inner node of

@@ -15,6 +15,7 @@ package ext
 import (
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/extscope/extscope/ext/layout"
 )
@@ -49,6 +50,15 @@ type FS struct {
 	groups   groupTable
 	warnings []Warning
 	tables   tableCache
+	blocks   sync.Pool // of *[]byte, a block long
+}
+
+func (f *FS) getBlock() *[]byte {
+	if b, ok := f.blocks.Get().(*[]byte); ok {
+		return b
+	}
+	b := make([]byte, f.blockSize)
+	return &b
 }
 
 // Open reads the superblock and the group descriptors of the file system in r,

@@ -113,3 +113,55 @@ func (f *FS) Runs(in *Inode) iter.Seq2[Run, error] {
 		}
 	}
 }
+
+// AppendSimple appends the Data and Unwritten runs of an inode whose map lies
+// wholly in i_block and is in order: an extent root without nodes below it, or
+// direct blocks only. ok is false for any other, and for damage: Map tells.
+// It allocates nothing but room in runs, for scans over all inodes.
+func (f *FS) AppendSimple(runs []Run, in *Inode) (_ []Run, ok bool) {
+	if !f.hasMap(in) {
+		return runs, true
+	}
+	if in.Flags&layout.FlagExtents == 0 {
+		return f.appendDirect(runs, in)
+	}
+	n, err := layout.DecodeExtentNode(in.Block[:], 0)
+	if err != nil || n.Depth != 0 {
+		return runs, false
+	}
+	next := uint64(0)
+	for i := range int(n.Entries) {
+		e := n.Extent(i)
+		if e.Len == 0 || uint64(e.FileBlock) < next || !f.InRange(e.Start, uint64(e.Len)) {
+			return runs, false
+		}
+		if next = uint64(e.FileBlock) + uint64(e.Len); next > maxFileBlocks {
+			return runs, false
+		}
+		r := Run{uint64(e.FileBlock), e.Start, uint64(e.Len), Data}
+		if e.Unwritten {
+			r.Kind = Unwritten
+		}
+		runs = append(runs, r)
+	}
+	return runs, true
+}
+
+func (f *FS) appendDirect(runs []Run, in *Inode) ([]Run, bool) {
+	for i := range uint64(mapSlots) {
+		b := Block(le.Uint32(in.Block[4*i:]))
+		switch {
+		case b == 0:
+		case i >= directSlots || !f.InRange(b, 1):
+			return runs, false
+		default:
+			if last := len(runs) - 1; last >= 0 && runs[last].Kind == Data &&
+				runs[last].Logical+runs[last].Len == i && runs[last].Physical+Block(runs[last].Len) == b {
+				runs[last].Len++
+			} else {
+				runs = append(runs, Run{i, b, 1, Data})
+			}
+		}
+	}
+	return runs, true
+}

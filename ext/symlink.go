@@ -83,3 +83,16 @@ func ignoreEOF(err error) error {
 	}
 	return err
 }
+
+// FastTarget is the target of a symlink that keeps it in i_block, up to the
+// first NUL, or nil. It is a slice of the inode.
+func (f *FS) FastTarget(in *Inode) []byte {
+	if !in.FastSymlink() || in.Flags&layout.FlagEncrypt != 0 {
+		return nil
+	}
+	target := in.Block[:in.size]
+	if i := bytes.IndexByte(target, 0); i >= 0 {
+		target = target[:i]
+	}
+	return target
+}

@@ -18,12 +18,11 @@ func (s *signatures) optical() (Content, bool) {
 				c = s.iso(i * sector)
 			}
 		case "NSR02", "NSR03":
-			was := c
-			c = Content{Type: "udf", Label: was.Label}
-			if was.Type != "" {
-				c.Detail = "and iso9660"
+			udf := Content{Type: "udf", Label: s.udfLabel()}
+			if c.Type != "" {
+				udf.Detail = "and iso9660"
 			}
-			return c, true
+			return udf, true
 		case "BEA01", "TEA01", "BOOT2", "CDW02":
 		default:
 			return c, c.Type != ""
@@ -49,4 +48,44 @@ func (s *signatures) iso(at int64) Content {
 		}
 	}
 	return c
+}
+
+// udfLabel follows the anchor, in sector 256, to the logical volume descriptor
+// and its identifier: ECMA-167 3/10.2 and 3/10.6. The sector size is the medium's.
+func (s *signatures) udfLabel() string {
+	const anchor, logicalVolume, terminator = 2, 6, 8 // tag identifiers
+	for _, sector := range []int64{2048, 512, 1024, 4096} {
+		a := s.whole(256*sector, 512)
+		if a == nil || le.Uint16(a) != anchor {
+			continue
+		}
+		count, first := int64(le.Uint32(a[16:]))/sector, int64(le.Uint32(a[20:])) // main volume descriptor sequence
+		for i := range min(count, 64) {
+			b := s.whole((first+i)*sector, 512)
+			if b == nil || le.Uint16(b) == terminator {
+				break
+			}
+			if le.Uint16(b) == logicalVolume {
+				return dstring(b[84:][:128])
+			}
+		}
+	}
+	return ""
+}
+
+// dstring decodes an OSTA compressed string: its last byte is its length, its
+// first tells 8 or 16 bits a character.
+func dstring(b []byte) string {
+	n := min(int(b[len(b)-1]), len(b)-1)
+	switch {
+	case n > 1 && b[0] == 8:
+		var u []rune
+		for _, c := range b[1:n] {
+			u = append(u, rune(c))
+		}
+		return cstring([]byte(string(u)))
+	case n > 1 && b[0] == 16:
+		return utf16String(b[1:n], be)
+	}
+	return ""
 }

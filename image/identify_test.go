@@ -231,3 +231,18 @@ func TestContentString(t *testing.T) {
 		}
 	}
 }
+
+func TestDstring(t *testing.T) {
+	for dump, want := range map[string]string{
+		"08 4d e4 72 00 00 04": "Mär",
+		"10 4e2d 0041 00 05":   "中A",
+		"08 41 42 43 00 00 ff": "ABC", // the length lies beyond the field
+		"00 00 00 00 00 00 00": "",
+		"07 41 42 43 00 00 04": "",
+		"08 41 42 43 00 00 00": "",
+	} {
+		if got := dstring(unhex(t, dump)); got != want {
+			t.Errorf("%s: %q, want %q", dump, got, want)
+		}
+	}
+}

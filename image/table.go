@@ -43,7 +43,7 @@ func readTable(r io.ReaderAt, size int64, sector int) (*Table, error) {
 		return f.wholeDisk(t, whole, sectors[0]), nil
 	}
 	if known(whole) {
-		warnf(&t.Warnings, "the image also begins as %s would: ignored, since partitions of the table hold file systems", whole)
+		warnf(&t.Warnings, "the image as a whole looks like %s, too: ignored, since partitions of the table hold something known", whole)
 	}
 	if more := len(t.Warnings) - maxWarnings; more > 0 {
 		t.Warnings = append(t.Warnings[:maxWarnings:maxWarnings], fmt.Sprintf("and %d more warnings", more))
@@ -158,7 +158,7 @@ func (f *finder) wholeDisk(t *Table, whole Content, sector int) *Table {
 			if holds(t) {
 				why = "only the GPT's backup is left"
 			}
-			warnf(&w.Warnings, "there is something like a partition table (%s, %d partitions) in an image that begins as %s: ignored, since %s",
+			warnf(&w.Warnings, "there is something like a partition table (%s, %d partitions) in an image that as a whole is %s: ignored, since %s",
 				t.Scheme, len(t.Partitions), whole, why)
 		}
 	} else if !known(whole) {

@@ -130,9 +130,7 @@ func (a *auditor) named(ctx context.Context) error {
 		want.Add(f.Ino)
 	}
 	if judge {
-		for _, ino := range t.AllSymlinks() {
-			want.Add(ino)
-		}
+		t.AddSymlinks(want)
 	}
 	if len(a.findings) == 0 && !judge {
 		return nil

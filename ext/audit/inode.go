@@ -13,6 +13,7 @@ type worker struct {
 	a      *auditor
 	acls   []aclRef
 	dots   []dotdot
+	runs   []ext.Run // scratch
 	seeds  seedCache
 	hashes []nameHash // of the block at hand
 	dot    dotState
@@ -41,8 +42,30 @@ func (w *worker) inode(in *ext.Inode) {
 	w.blocks(in)
 }
 
-// blocks walks the inode's map.
+// blocks judges what the inode maps.
 func (w *worker) blocks(in *ext.Inode) {
+	a := w.a
+	var simple bool
+	if w.runs, simple = a.fs.AppendSimple(w.runs[:0], in); !simple {
+		w.walk(in)
+	}
+	if err := a.fs.CheckSize(in); err != nil {
+		a.addError(in.Ino, err)
+	}
+	if in.IsSymlink() && a.fs.FastTarget(in) == nil {
+		if _, err := a.fs.Readlink(in); err != nil {
+			var c *layout.CorruptError
+			if errors.As(err, &c) {
+				a.add(Finding{Kind: BadSymlink, Ino: in.Ino, Offset: c.Offset, Detail: err.Error()})
+			} else {
+				a.addError(in.Ino, err)
+			}
+		}
+	}
+}
+
+// walk goes through a map that does not lie wholly in the inode, or is damaged.
+func (w *worker) walk(in *ext.Inode) {
 	a := w.a
 	sums := a.fs.Super.MetadataCsum() && in.Flags&layout.FlagExtents != 0 && !a.skip(BadChecksum)
 	for r, err := range a.fs.Map(in) {
@@ -52,19 +75,6 @@ func (w *worker) blocks(in *ext.Inode) {
 		}
 		if r.Kind == ext.Index && sums {
 			w.extentSum(in, r.Physical)
-		}
-	}
-	if err := a.fs.CheckSize(in); err != nil {
-		a.addError(in.Ino, err)
-	}
-	if in.IsSymlink() {
-		if _, err := a.fs.Readlink(in); err != nil {
-			var c *layout.CorruptError
-			if errors.As(err, &c) {
-				a.add(Finding{Kind: BadSymlink, Ino: in.Ino, Offset: c.Offset, Detail: err.Error()})
-			} else {
-				a.addError(in.Ino, err)
-			}
 		}
 	}
 }

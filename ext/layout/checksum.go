@@ -8,10 +8,14 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // the inversions at both ends that hash/crc32 adds.
 func CRC32C(crc uint32, b []byte) uint32 { return ^crc32.Update(^crc, castagnoli, b) }
 
+// crc32cLE32 continues crc over the four bytes of v, without the call that would
+// put them on the heap.
 func crc32cLE32(crc, v uint32) uint32 {
-	var b [4]byte
-	le.PutUint32(b[:], v)
-	return CRC32C(crc, b[:])
+	crc ^= v
+	for range 4 {
+		crc = castagnoli[byte(crc)] ^ crc>>8
+	}
+	return crc
 }
 
 // crc16Table is CRC-16/ARC: polynomial 0x8005, reflected (lib/crc16.c).
@@ -84,10 +88,7 @@ func (s *Superblock) GroupChecksum(b []byte, group, seed uint32) (sum uint16, ok
 // InodeSeed is what the checksums of an inode, of its extent blocks and of its
 // directory blocks start from. seed is the file system's.
 func InodeSeed(seed uint32, ino Ino, generation uint32) uint32 {
-	var b [8]byte
-	le.PutUint32(b[0:], uint32(ino))
-	le.PutUint32(b[4:], generation)
-	return CRC32C(seed, b[:])
+	return crc32cLE32(crc32cLE32(seed, uint32(ino)), generation)
 }
 
 // InodeChecksum computes the checksum of the raw inode b, and says whether all
@@ -101,13 +102,12 @@ func InodeChecksum(b []byte, seed uint32) (sum uint32, wide bool) {
 		crc = CRC32C(crc, []byte{0, 0})
 		return CRC32C(crc, b[0x7e:]) & 0xffff, false
 	}
-	mid := [8]byte{2: b[0x7e], 3: b[0x7f], 4: b[0x80], 5: b[0x81]}
-	wide = le.Uint16(b[0x80:]) >= 4
-	if !wide {
-		mid[6], mid[7] = b[0x82], b[0x83]
+	crc = crc32cLE32(crc, le.Uint32(b[0x7c:])&0xffff0000)
+	mid := le.Uint32(b[0x80:])
+	if wide = mid&0xffff >= 4; wide {
+		mid &= 0xffff
 	}
-	crc = CRC32C(crc, mid[:])
-	crc = CRC32C(crc, b[0x84:])
+	crc = CRC32C(crc32cLE32(crc, mid), b[0x84:])
 	if !wide {
 		crc &= 0xffff
 	}

@@ -57,25 +57,25 @@ func NewDirBlock(b []byte, off int64, f DirFormat) DirBlock {
 	return DirBlock{b: b, off: off, format: f}
 }
 
-// Next gives the next record. It ends, with ok false, at the end of the block
+// Next decodes the next record into e. It gives false at the end of the block,
 // or at the first record that cannot be right: see Err and Rest.
-func (d *DirBlock) Next() (e Dirent, ok bool) {
+func (d *DirBlock) Next(e *Dirent) bool {
 	left := len(d.b) - d.pos
 	if left == 0 || d.err != nil {
-		return e, false
+		return false
 	}
 	if left < direntHead {
 		d.fail("rec_len", 4, uint64(left))
-		return e, false
+		return false
 	}
 	b := d.b[d.pos:]
 	recLen := recLenFromDisk(le.Uint16(b[0x4:]), len(d.b)) // rec_len
 	if recLen < direntHead || recLen%4 != 0 || recLen > left {
 		d.fail("rec_len", 4, uint64(le.Uint16(b[0x4:])))
-		return e, false
+		return false
 	}
-	e = Dirent{Ino: Ino(le.Uint32(b[0x0:])), RecLen: recLen, Offset: d.pos} // inode
-	nameLen := int(b[0x6])                                                  // name_len
+	*e = Dirent{Ino: Ino(le.Uint32(b[0x0:])), RecLen: recLen, Offset: d.pos} // inode
+	nameLen := int(b[0x6])                                                   // name_len
 	if d.format.FileType {
 		e.Raw = b[0x7] // file_type
 		e.Type = e.Raw
@@ -88,7 +88,7 @@ func (d *DirBlock) Next() (e Dirent, ok bool) {
 	if direntHead+nameLen > recLen || nameLen > MaxNameLen {
 		if e.Ino != 0 {
 			d.fail("name_len", 6, uint64(nameLen))
-			return Dirent{}, false
+			return false
 		}
 		nameLen = 0
 	}
@@ -99,7 +99,7 @@ func (d *DirBlock) Next() (e Dirent, ok bool) {
 		}
 	}
 	d.pos += recLen
-	return e, true
+	return true
 }
 
 func (d *DirBlock) fail(field string, at int64, v uint64) {

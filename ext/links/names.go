@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sort"
 
@@ -37,59 +38,106 @@ type nameRecord struct {
 	arena    uint8
 }
 
-// Names holds the names of chosen inodes, sorted, and those of all directories,
-// so that paths can be built of them.
+// Names holds the names of chosen inodes, sorted. Those of all directories and
+// symlinks are always there, so that paths can be built.
 type Names struct {
 	t       *Tree
+	base    *Names // of directories and symlinks; nil where these are they
 	records []nameRecord
 	arenas  [][]byte
 }
 
-// Names reads all directories once more, in disk order, and keeps the names of
-// the inodes in want and of every directory. Names in directories that are on
-// their way out, with no link left, do not count.
+// Names reads the directories once more, in disk order, and keeps the names of
+// the inodes in want. Names in directories that are on their way out, with no
+// link left, do not count.
 func (t *Tree) Names(ctx context.Context, want Set) (*Names, error) {
-	n := &Names{t: t, arenas: make([][]byte, ext.Workers())}
-	parts := make([][]nameRecord, len(n.arenas))
-	namers := make([]map[Ino]*ext.Namer, len(n.arenas))
+	if !t.wantsOthers(want) {
+		return t.base, nil
+	}
+	c := newCollector(t)
 	err := t.EachBlock(ctx, func(w int, b Block) {
-		if t.stored[b.Dir] == 0 {
-			return
-		}
-		var namer *ext.Namer
-		if t.state[b.Dir]&stateEncrypt != 0 {
-			if namers[w] == nil {
-				namers[w] = map[Ino]*ext.Namer{}
-			}
-			namer = t.namer(namers[w], b.Dir)
-		}
 		_ = t.eachRecord(&b, func(e *layout.Dirent) {
-			if isDot(e.Name) || !t.Known(e.Ino) || !(t.isDir(e.Ino) || want.Has(e.Ino)) {
-				return
+			if want.Has(e.Ino) && !t.always(e.Ino) && !isDot(e.Name) {
+				c.add(w, b.Dir, e)
 			}
-			name := e.Name
-			if namer != nil {
-				name = namer.Name(&ext.Entry{Name: name, Hash: e.Hash})
-			}
-			arena := n.arenas[w]
-			if len(name) > 255 || uint64(len(arena))+255 > 1<<32-1 {
-				return
-			}
-			parts[w] = append(parts[w], nameRecord{e.Ino, b.Dir, uint32(len(arena)), uint8(len(name)), uint8(w)})
-			n.arenas[w] = append(arena, name...)
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	n.records = slices.Concat(parts...)
+	n := c.done()
+	n.base = t.base
+	return n, nil
+}
+
+// always reports whether the survey itself keeps the names of an inode.
+func (t *Tree) always(ino Ino) bool {
+	return t.Type(ino) == layout.ModeDir || t.Type(ino) == layout.ModeSymlink
+}
+
+// wantsOthers reports whether a set holds inodes whose names the survey does
+// not keep.
+func (t *Tree) wantsOthers(want Set) bool {
+	for i, word := range want {
+		for ; word != 0; word &= word - 1 {
+			if ino := Ino(i*64 + bits.TrailingZeros64(word)); t.counted[ino] > 0 && !t.always(ino) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A collector gathers names, a worker each by itself.
+type collector struct {
+	t      *Tree
+	parts  [][]nameRecord
+	arenas [][]byte
+	namers []map[Ino]*ext.Namer
+}
+
+func newCollector(t *Tree) *collector {
+	n := ext.Workers()
+	return &collector{t, make([][]nameRecord, n), make([][]byte, n), make([]map[Ino]*ext.Namer, n)}
+}
+
+// add keeps one name, unless its directory is on its way out.
+func (c *collector) add(w int, dir Ino, e *layout.Dirent) {
+	if c.t.stored[dir] == 0 {
+		return
+	}
+	name := c.spell(w, dir, e)
+	arena := c.arenas[w]
+	if len(name) > 255 || uint64(len(arena))+255 > 1<<32-1 {
+		return
+	}
+	c.parts[w] = append(c.parts[w], nameRecord{e.Ino, dir, uint32(len(arena)), uint8(len(name)), uint8(w)})
+	c.arenas[w] = append(arena, name...)
+}
+
+// spell gives the name as the kernel lists it without keys.
+func (c *collector) spell(w int, dir Ino, e *layout.Dirent) []byte {
+	if c.t.state[dir]&stateEncrypt == 0 {
+		return e.Name
+	}
+	if c.namers[w] == nil {
+		c.namers[w] = map[Ino]*ext.Namer{}
+	}
+	return c.t.namer(c.namers[w], dir).Name(&ext.Entry{Name: e.Name, Hash: e.Hash})
+}
+
+func (c *collector) done() *Names {
+	n := &Names{t: c.t, records: slices.Concat(c.parts...), arenas: c.arenas}
 	slices.SortFunc(n.records, func(a, b nameRecord) int {
-		if c := cmp.Or(cmp.Compare(a.ino, b.ino), cmp.Compare(a.dir, b.dir)); c != 0 {
-			return c
+		if a.ino != b.ino {
+			return cmp.Compare(a.ino, b.ino)
+		}
+		if a.dir != b.dir {
+			return cmp.Compare(a.dir, b.dir)
 		}
 		return bytes.Compare(n.bytes(&a), n.bytes(&b))
 	})
-	return n, nil
+	return n
 }
 
 func (t *Tree) namer(cache map[Ino]*ext.Namer, dir Ino) *ext.Namer {
@@ -120,19 +168,24 @@ type Name struct {
 // Of gives the names of an inode, by directory and then by bytes.
 func (n *Names) Of(ino Ino) []Name {
 	var out []Name
-	for _, r := range n.of(ino) {
-		out = append(out, Name{r.dir, n.bytes(&r)})
+	records, n := n.of(ino)
+	for i := range records {
+		out = append(out, Name{records[i].dir, n.bytes(&records[i])})
 	}
 	return out
 }
 
-func (n *Names) of(ino Ino) []nameRecord {
+// of gives the records of an inode, and the Names that hold their bytes.
+func (n *Names) of(ino Ino) ([]nameRecord, *Names) {
+	if n.base != nil && n.t.always(ino) {
+		n = n.base
+	}
 	from := sort.Search(len(n.records), func(i int) bool { return n.records[i].ino >= ino })
 	to := from
 	for to < len(n.records) && n.records[to].ino == ino {
 		to++
 	}
-	return n.records[from:to]
+	return n.records[from:to], n
 }
 
 // maxDepth bounds how many directories a path leads through; the kernel's own
@@ -166,9 +219,10 @@ func (n *Names) Dir(dir Ino) []byte {
 // under is a directory's name under its parent; nil for one that nothing names.
 func (n *Names) under(dir Ino) ([]byte, Ino) {
 	parent := n.t.Parent(dir)
-	for _, r := range n.of(dir) {
-		if r.dir == parent {
-			return n.bytes(&r), parent
+	records, n := n.of(dir)
+	for i := range records {
+		if records[i].dir == parent {
+			return n.bytes(&records[i]), parent
 		}
 	}
 	return nil, 0
@@ -190,8 +244,8 @@ func (n *Names) Paths(ino Ino) [][]byte {
 		return [][]byte{[]byte("/")}
 	}
 	var paths [][]byte
-	for _, r := range n.of(ino) {
-		paths = append(paths, n.Path(Name{r.dir, n.bytes(&r)}))
+	for _, name := range n.Of(ino) {
+		paths = append(paths, n.Path(name))
 	}
 	slices.SortFunc(paths, bytes.Compare)
 	return paths

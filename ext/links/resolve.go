@@ -2,6 +2,7 @@ package links
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -14,7 +15,11 @@ const (
 	StateLoop       = "loop"       // more than 40 symlinks on the way
 	StateExternal   = "external"   // leads to another file system
 	StateUnreadable = "unreadable" // the target, or a directory on the way, could not be read
+
+	statePending = "pending" // a name on the way is still to be looked up
 )
+
+var errHidden = errors.New("part of a directory on the way could not be read")
 
 // runtimeDirs are the directories at the root that other file systems cover on
 // a running machine.
@@ -35,8 +40,9 @@ type Outcome struct {
 // A resolver follows paths inside the file system, never on the host. It is for
 // one goroutine.
 type resolver struct {
-	t     *Tree
-	cache *dirCache
+	t       *Tree
+	lookups *lookups
+	queries []query // asked and not answered yet
 	// mount are the components of the directory that the file system was
 	// mounted at; nil when it was the root.
 	mount [][]byte
@@ -44,8 +50,8 @@ type resolver struct {
 	targets map[Ino][]byte
 }
 
-func (t *Tree) newResolver(mountedAt string) *resolver {
-	r := &resolver{t: t, cache: newDirCache(t), targets: map[Ino][]byte{}}
+func (t *Tree) newResolver(mountedAt string, l *lookups) *resolver {
+	r := &resolver{t: t, lookups: l, targets: map[Ino][]byte{}}
 	for _, c := range bytes.Split([]byte(mountedAt), []byte("/")) {
 		if len(c) > 0 {
 			r.mount = append(r.mount, c)
@@ -116,10 +122,13 @@ func (r *resolver) follow(dir Ino, target []byte, links int) Outcome {
 			out.Dir, out.Name, rest = at, nil, after
 			continue
 		}
-		ino, err := r.cache.lookup(at, name)
+		ino, known := r.lookups.find(at, name)
 		switch {
-		case ino == 0 && err != nil:
-			return Outcome{State: StateUnreadable, Dir: at, Name: name, Err: err}
+		case !known:
+			r.queries = append(r.queries, query{key: r.lookups.key(at, name), dir: at})
+			return Outcome{State: statePending}
+		case ino == 0 && r.t.broken.Has(at):
+			return Outcome{State: StateUnreadable, Dir: at, Name: name, Err: errHidden}
 		case ino == 0 || !r.t.InUse(ino):
 			return Outcome{State: StateRotten, Dir: at, Name: name}
 		}
@@ -169,8 +178,10 @@ func (r *resolver) up(dir Ino) Ino {
 	if p := r.t.Parent(dir); p != 0 {
 		return p
 	}
-	if p, err := r.cache.lookup(dir, []byte("..")); err == nil && p != 0 {
-		return p
+	if in, err := r.t.FS.Inode(dir); err == nil {
+		if p, err := r.t.FS.Lookup(in, []byte("..")); err == nil && r.t.Type(p) == layout.ModeDir {
+			return p
+		}
 	}
 	return dir
 }

@@ -1,10 +1,8 @@
 package links
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/extscope/extscope/ext/layout"
 )
@@ -16,21 +14,9 @@ const (
 	CauseUnknown = "unknown" // nothing is left of the name
 )
 
-// A lostName is a name that a directory once held.
-type lostName struct {
-	name []byte
-	ino  Ino
-	kind uint8
-}
-
-// maxLost bounds how many removed names of one directory are kept.
-const maxLost = 1 << 16
-
 // causes finds out, for every rotten link, what became of the missing name:
 // removed directory entries name the inode that it had.
-func (t *Tree) causes(ctx context.Context, results [][]Symlink, names *Names) error {
-	lost := map[Ino][]lostName{}
-	changed := map[Ino]time.Time{}
+func (t *Tree) causes(ctx context.Context, results [][]Symlink, l *lookups) error {
 	type moved struct {
 		s   *Symlink
 		ino Ino
@@ -38,25 +24,16 @@ func (t *Tree) causes(ctx context.Context, results [][]Symlink, names *Names) er
 	var renamed []moved
 	want := t.NewSet()
 	for _, r := range results {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		for i := range r {
 			s := &r[i]
 			if s.State != StateRotten {
 				continue
 			}
 			s.Cause = CauseUnknown
-			if s.NotDir || !t.Known(s.inDir) || !t.isDir(s.inDir) {
+			if s.NotDir || !t.Known(s.inDir) {
 				continue
 			}
-			list, ok := lost[s.inDir]
-			if !ok {
-				list, changed[s.inDir] = t.removedNames(s.inDir)
-				lost[s.inDir] = list
-			}
-			ino, found := t.fate(list, s.Missing, changed[s.inDir])
-			switch {
+			switch ino, found := t.fate(s.inDir, l.lost[l.key(s.inDir, s.Missing)]); {
 			case !found:
 			case ino == 0:
 				s.Cause = CauseDeleted
@@ -82,45 +59,31 @@ func (t *Tree) causes(ctx context.Context, results [][]Symlink, names *Names) er
 	return nil
 }
 
-// removedNames reads the removed entries of a directory, and when it was last
-// changed.
-func (t *Tree) removedNames(dir Ino) ([]lostName, time.Time) {
-	in, err := t.FS.Inode(dir)
-	if err != nil {
-		return nil, time.Time{}
-	}
-	var list []lostName
-	for e, err := range t.FS.Entries(in, true) {
-		if err == nil && e.Removed && len(list) < maxLost {
-			list = append(list, lostName{bytes.Clone(e.Name), e.Ino, e.Type})
-		}
-	}
-	return list, in.Mtime
-}
-
 // fate tells what became of a name that was removed from a directory: the
 // inode that has another name now, or 0 for one that is gone. A number that was
 // given to a new inode since, of another type or born after the directory's last
-// change, is gone.
-func (t *Tree) fate(list []lostName, name []byte, changed time.Time) (ino Ino, found bool) {
-	for _, l := range list {
-		if !bytes.Equal(l.name, name) {
-			continue
-		}
-		found = true
-		if !t.InUse(l.ino) {
-			continue
-		}
-		if l.kind != layout.FTUnknown && l.kind != layout.FTOfMode(t.Type(l.ino)) {
-			continue
-		}
-		in, err := t.FS.Inode(l.ino)
-		if err != nil || in.Crtime.After(changed) {
-			continue
-		}
-		return l.ino, true
+// change, is gone. So is one that the records do not agree on.
+func (t *Tree) fate(dir Ino, list []lostName) (ino Ino, found bool) {
+	if list == nil {
+		return 0, false
 	}
-	return 0, found
+	in, err := t.FS.Inode(dir)
+	if err != nil {
+		return 0, true
+	}
+	for _, l := range list {
+		if !t.InUse(l.ino) || l.kind != layout.FTUnknown && l.kind != layout.FTOfMode(t.Type(l.ino)) {
+			continue
+		}
+		if now, err := t.FS.Inode(l.ino); err != nil || now.Crtime.After(in.Mtime) {
+			continue
+		}
+		if ino != 0 && ino != l.ino {
+			return 0, true
+		}
+		ino = l.ino
+	}
+	return ino, true
 }
 
 // Why says in words why a rotten symlink leads nowhere. Names in it are escaped

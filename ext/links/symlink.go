@@ -51,9 +51,7 @@ const batch = 256
 // error is ctx's.
 func (t *Tree) Symlinks(ctx context.Context, o SymlinkOptions) (iter.Seq[Symlink], error) {
 	want := t.NewSet()
-	for _, ino := range t.symlinks {
-		want.Add(ino)
-	}
+	t.AddSymlinks(want)
 	names, err := t.Names(ctx, want)
 	if err != nil {
 		return nil, err
@@ -61,36 +59,58 @@ func (t *Tree) Symlinks(ctx context.Context, o SymlinkOptions) (iter.Seq[Symlink
 	return t.Judge(ctx, o, names)
 }
 
-// AllSymlinks lists the symlinks in use, by number.
-func (t *Tree) AllSymlinks() []Ino { return t.symlinks }
+// AddSymlinks puts the symlinks in use into a set.
+func (t *Tree) AddSymlinks(set Set) {
+	for _, ref := range t.symlinks {
+		set.Add(ref.ino)
+	}
+}
 
 // Judge is Symlinks with the names of all symlinks at hand.
+//
+// Names on the way are looked up among those of directories and symlinks, which
+// the survey keeps. Of the rest a list is made, and all of it is looked up in
+// one more pass over the directories.
 func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.Seq[Symlink], error) {
-	results := make([][]Symlink, (len(t.symlinks)+batch-1)/batch)
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(ext.Workers(), len(results)) {
-		wg.Go(func() {
-			r := t.newResolver(o.MountedAt)
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(results) {
-					return
+	l := t.newLookups()
+	err := t.eachBatch(ctx, t.symlinks, func(int) func(i int, refs []symlinkRef) {
+		r := t.newResolver(o.MountedAt, l)
+		return func(_ int, refs []symlinkRef) {
+			for _, ref := range refs {
+				s := r.read(ref)
+				if s.State != "" {
+					continue
 				}
-				for _, ino := range t.symlinks[i*batch : min((i+1)*batch, len(t.symlinks))] {
-					results[i] = r.judge(results[i], ino, names)
+				named := names.Of(ref.ino)
+				for _, n := range named {
+					r.follow(n.Dir, s.Target, 1)
 				}
-				if o.Keep != nil {
-					results[i] = slices.DeleteFunc(results[i], func(s Symlink) bool { return !o.Keep(&s) })
+				if len(named) == 0 {
+					r.follow(layout.RootIno, s.Target, 1)
 				}
 			}
-		})
-	}
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
+			l.ask(&r.queries)
+		}
+	})
+	if err != nil {
 		return nil, err
 	}
-	if err := t.causes(ctx, results, names); err != nil {
+	if err := l.answer(ctx); err != nil {
+		return nil, err
+	}
+	results := make([][]Symlink, (len(t.symlinks)+batch-1)/batch)
+	err = t.eachBatch(ctx, t.symlinks, func(int) func(i int, refs []symlinkRef) {
+		r := t.newResolver(o.MountedAt, l)
+		return func(i int, refs []symlinkRef) {
+			for _, ref := range refs {
+				r.judge(&results[i], ref, names, o.Keep)
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := t.causes(ctx, results, l); err != nil {
 		return nil, err
 	}
 	return func(yield func(Symlink) bool) {
@@ -104,43 +124,86 @@ func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.
 	}, nil
 }
 
-// judge appends a Symlink for each name of ino.
-func (r *resolver) judge(out []Symlink, ino Ino, names *Names) []Symlink {
-	in, err := r.t.FS.Inode(ino)
-	if err != nil {
-		return append(out, Symlink{Path: names.First(ino), Ino: ino, State: StateUnreadable, Err: err})
+// eachBatch hands symlinks out to workers, a batch at a time.
+func (t *Tree) eachBatch(ctx context.Context, refs []symlinkRef, start func(worker int) func(i int, refs []symlinkRef)) error {
+	batches := (len(refs) + batch - 1) / batch
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for w := range min(ext.Workers(), batches) {
+		wg.Go(func() {
+			work := start(w)
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= batches {
+					return
+				}
+				work(i, refs[i*batch:min((i+1)*batch, len(refs))])
+			}
+		})
 	}
-	s := Symlink{Ino: ino, Length: in.Size(), Storage: r.t.FS.TargetStorage(in)}
-	s.Target, s.Err = r.t.FS.Readlink(in)
-	from := len(out)
-	for _, n := range names.of(ino) {
+	wg.Wait()
+	return ctx.Err()
+}
+
+// judge appends a Symlink for each name of an inode, but those that keep does
+// not want.
+func (r *resolver) judge(out *[]Symlink, ref symlinkRef, names *Names, keep func(*Symlink) bool) {
+	s := r.read(ref)
+	from := len(*out)
+	emit := func(one *Symlink, path []byte) {
+		one.Path = path
+		*out = append(*out, *one)
+	}
+	named := names.Of(ref.ino)
+	for _, n := range named {
 		one := s
-		one.Path = names.Path(Name{n.dir, names.bytes(&n)})
-		switch {
-		case s.Err != nil:
-			one.State = StateUnreadable
-		case s.Storage == ext.TargetEncrypted:
-			one.State = StateUnreadable
-			one.Err = errEncrypted
-		default:
-			r.outcome(&one, r.follow(n.dir, s.Target, 1), names)
+		if one.State == "" {
+			r.outcome(&one, r.follow(n.Dir, s.Target, 1), names, keep)
 		}
-		out = append(out, one)
-	}
-	if len(out) == from { // no name: only an absolute target leads anywhere
-		if s.State = StateUnreadable; s.Err == nil && s.Storage != ext.TargetEncrypted {
-			r.outcome(&s, r.follow(layout.RootIno, s.Target, 1), names)
+		if keep == nil || keep(&one) {
+			emit(&one, names.Path(n))
 		}
-		out = append(out, s)
 	}
-	slices.SortFunc(out[from:], func(a, b Symlink) int { return bytes.Compare(a.Path, b.Path) })
-	return out
+	if len(named) == 0 { // only an absolute target leads anywhere
+		if s.State == "" {
+			r.outcome(&s, r.follow(layout.RootIno, s.Target, 1), names, keep)
+		}
+		if keep == nil || keep(&s) {
+			emit(&s, nil)
+		}
+	}
+	slices.SortFunc((*out)[from:], func(a, b Symlink) int { return bytes.Compare(a.Path, b.Path) })
+}
+
+// read gives what the inode itself tells; State is set where the target cannot
+// be followed.
+func (r *resolver) read(ref symlinkRef) Symlink {
+	if ref.length > 0 {
+		target := r.t.targets[ref.arena][ref.at:][:ref.length:ref.length]
+		return Symlink{Ino: ref.ino, Target: target, Length: uint64(ref.length), Storage: ext.TargetInline}
+	}
+	in, err := r.t.FS.Inode(ref.ino)
+	if err != nil {
+		return Symlink{Ino: ref.ino, State: StateUnreadable, Err: err}
+	}
+	s := Symlink{Ino: ref.ino, Length: in.Size(), Storage: r.t.FS.TargetStorage(in)}
+	s.Target, s.Err = r.t.FS.Readlink(in)
+	if s.Err == nil && s.Storage == ext.TargetEncrypted {
+		s.Err = errEncrypted
+	}
+	if s.Err != nil {
+		s.State = StateUnreadable
+	}
+	return s
 }
 
 var errEncrypted = &ext.UnsupportedError{What: "following an encrypted target without its key"}
 
-func (r *resolver) outcome(s *Symlink, o Outcome, names *Names) {
+func (r *resolver) outcome(s *Symlink, o Outcome, names *Names, keep func(*Symlink) bool) {
 	s.State, s.To, s.Err, s.NotDir = o.State, 0, o.Err, o.NotDir
+	if keep != nil && !keep(s) {
+		return // no need to build its paths
+	}
 	switch o.State {
 	case StateOK:
 		s.To = o.Ino

@@ -47,8 +47,11 @@ type Tree struct {
 
 	blocks   []ext.DirBlock // all directory blocks, in disk order
 	inline   []Ino          // directories kept in their inodes, in order
-	symlinks []Ino          // in order
+	symlinks []symlinkRef   // in order
+	targets  [][]byte       // what the symlinkRefs refer to, an arena a worker
 	multi    []edge         // further names of directories
+	base     *Names         // the names of all directories and symlinks
+	broken   Set            // directories of which something could not be read
 	hidden   bool           // there are directories that the root does not reach
 
 	mu     sync.Mutex
@@ -110,6 +113,7 @@ func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
 		counted: make([]uint32, n),
 		parent:  make([]uint32, n),
 	}
+	t.broken = t.NewSet()
 	if err := t.scanInodes(ctx, h); err != nil {
 		return nil, err
 	}
@@ -140,6 +144,7 @@ func (t *Tree) Damage() (list []Damage, more uint64) { return t.errs, t.missed }
 func (t *Tree) fail(ino Ino, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.broken.Add(ino)
 	if len(t.errs) < damageLimit {
 		t.errs = append(t.errs, Damage{ino, err})
 	} else {
@@ -147,55 +152,84 @@ func (t *Tree) fail(ino Ino, err error) {
 	}
 }
 
+// A symlinkRef is a symlink, and its target if that lies in the inode.
+type symlinkRef struct {
+	ino    Ino
+	at     uint32 // in the worker's arena
+	length uint8  // 0: the target is to be read
+	arena  uint8
+}
+
+// targetArena bounds how many bytes of targets a worker keeps; what goes past
+// that is read again.
+const targetArena = 16 << 20
+
 func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 	type found struct {
-		dirs, inline, symlinks []Ino
+		blocks   []ext.DirBlock
+		inline   []Ino
+		symlinks []symlinkRef
 	}
 	workers := make([]found, ext.Workers())
+	t.targets = make([][]byte, len(workers))
+	// No more directory blocks than the image has: what goes past that is
+	// claimed twice.
+	limit := int(t.FS.Size()/int64(t.FS.BlockSize()))/len(workers) + 1024
 	err := t.FS.ScanInodes(ctx, func(w int, in *ext.Inode) {
-		if int(in.Ino) < len(t.state) {
+		if in.Links > 0 && int(in.Ino) < len(t.state) {
 			t.note(in)
-			if in.Links > 0 {
-				switch in.Type() {
-				case layout.ModeDir:
-					if in.HasInline() {
-						workers[w].inline = append(workers[w].inline, in.Ino)
-					} else {
-						workers[w].dirs = append(workers[w].dirs, in.Ino)
-					}
-				case layout.ModeSymlink:
-					workers[w].symlinks = append(workers[w].symlinks, in.Ino)
+			mine := &workers[w]
+			switch in.Type() {
+			case layout.ModeDir:
+				if in.HasInline() {
+					mine.inline = append(mine.inline, in.Ino)
+					break
 				}
+				n := len(mine.blocks)
+				mine.blocks = t.FS.DirBlocks(mine.blocks, in, limit, func(err error) { t.fail(in.Ino, err) })
+				if len(mine.blocks) > limit {
+					mine.blocks = mine.blocks[:n]
+					t.fail(in.Ino, errTooMany)
+				}
+			case layout.ModeSymlink:
+				ref := symlinkRef{ino: in.Ino, arena: uint8(w)}
+				if target := t.FS.FastTarget(in); len(target) > 0 && len(t.targets[w]) < targetArena {
+					ref.at, ref.length = uint32(len(t.targets[w])), uint8(len(target))
+					t.targets[w] = append(t.targets[w], target...)
+				}
+				mine.symlinks = append(mine.symlinks, ref)
 			}
+		} else if int(in.Ino) < len(t.state) {
+			t.state[in.Ino] = in.Type()
 		}
 		if h.Inode != nil {
 			h.Inode(w, in)
 		}
 	}, func(first Ino, count uint32, err error) { t.fail(first, err) })
-	if err != nil {
-		return err
-	}
-	var dirs []Ino
 	for _, w := range workers {
-		dirs = append(dirs, w.dirs...)
+		t.blocks = append(t.blocks, w.blocks...)
 		t.inline = append(t.inline, w.inline...)
 		t.symlinks = append(t.symlinks, w.symlinks...)
 	}
-	slices.Sort(dirs)
 	slices.Sort(t.inline)
-	slices.Sort(t.symlinks)
-	return t.listBlocks(ctx, dirs)
+	slices.SortFunc(t.symlinks, func(a, b symlinkRef) int { return cmp.Compare(a.ino, b.ino) })
+	return err
+}
+
+var errTooMany = errors.New("directory left out: directories claim more blocks than the image has")
+
+// stateFlags are the inode flags that the survey keeps.
+var stateFlags = [...]struct {
+	flag  layout.InodeFlags
+	state uint16
+}{
+	{layout.FlagEncrypt, stateEncrypt}, {layout.FlagCasefold, stateCasefold},
+	{layout.FlagIndex, stateIndex}, {layout.FlagEAInode, stateEA}, {layout.FlagInlineData, stateInline},
 }
 
 func (t *Tree) note(in *ext.Inode) {
 	s := in.Type()
-	for _, f := range [...]struct {
-		flag  layout.InodeFlags
-		state uint16
-	}{
-		{layout.FlagEncrypt, stateEncrypt}, {layout.FlagCasefold, stateCasefold},
-		{layout.FlagIndex, stateIndex}, {layout.FlagEAInode, stateEA}, {layout.FlagInlineData, stateInline},
-	} {
+	for _, f := range stateFlags {
 		if in.Flags&f.flag != 0 {
 			s |= f.state
 		}
@@ -204,32 +238,10 @@ func (t *Tree) note(in *ext.Inode) {
 	t.stored[in.Ino] = in.Links
 }
 
-// listBlocks gathers the blocks of all directories, no more of them than the
-// image has blocks: what goes past that is claimed twice.
-func (t *Tree) listBlocks(ctx context.Context, dirs []Ino) error {
-	limit := int(t.FS.Size()/int64(t.FS.BlockSize())) + 1
-	for i, ino := range dirs {
-		if i&0xff == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		in, err := t.FS.Inode(ino)
-		if err != nil {
-			t.fail(ino, err)
-			continue
-		}
-		n := len(t.blocks)
-		t.blocks = t.FS.DirBlocks(t.blocks, in, limit, func(err error) { t.fail(ino, err) })
-		if len(t.blocks) > limit {
-			t.blocks = t.blocks[:n]
-			t.fail(ino, errors.New("directory left out: directories claim more blocks than the image has"))
-		}
-	}
-	return nil
-}
-
 // scanDirs counts what the directories name.
 func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 	extra := make([][]edge, ext.Workers())
+	names := newCollector(t)
 	total := len(t.blocks) + len(t.inline)
 	var done atomic.Int64
 	err := t.EachBlock(ctx, func(w int, b Block) {
@@ -239,6 +251,9 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 		err := t.eachRecord(&b, func(e *layout.Dirent) {
 			if int(e.Ino) < len(t.counted) {
 				t.count(b.Dir, e, &extra[w])
+				if m := t.state[e.Ino] & layout.ModeMask; (m == layout.ModeDir || m == layout.ModeSymlink) && !isDot(e.Name) {
+					names.add(w, b.Dir, e)
+				}
 			}
 			if h.Entry != nil {
 				h.Entry(w, &b, e)
@@ -254,6 +269,7 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 			h.Progress(int(n), total)
 		}
 	})
+	t.base = names.done()
 	for _, x := range extra {
 		t.multi = append(t.multi, x...)
 	}
@@ -312,15 +328,13 @@ func (t *Tree) eachRecord(b *Block, yield func(*layout.Dirent)) error {
 		b = &Block{b.DirBlock, b.Bytes[4:], b.Offset + 4, b.Flags, true}
 	}
 	w := t.FS.DirRecords(b.Bytes, b.Offset, b.Flags)
-	for {
-		e, ok := w.Next()
-		if !ok {
-			return w.Err()
-		}
+	e := new(layout.Dirent) // one for all: yield lets it escape
+	for w.Next(e) {
 		if e.Ino != 0 {
-			yield(&e)
+			yield(e)
 		}
 	}
+	return w.Err()
 }
 
 // EachBlock reads every directory block again, in disk order, and hands it to

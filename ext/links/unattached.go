@@ -125,8 +125,8 @@ func (t *Tree) reachedFiles(ctx context.Context, files []Ino) (Set, error) {
 		return nil, err
 	}
 	for _, ino := range files {
-		for _, n := range names.of(ino) {
-			if t.Reached(n.dir) {
+		for _, n := range names.Of(ino) {
+			if t.Reached(n.Dir) {
 				reached.Add(ino)
 			}
 		}
