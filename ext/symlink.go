@@ -63,6 +63,12 @@ func (f *FS) linkBytes(in *Inode) ([]byte, error) {
 	if in.size == 0 || in.size > uint64(f.blockSize) {
 		return nil, corrupt("symlink", "i_size", in.Offset+4, in.size)
 	}
+	b := make([]byte, in.size)
+	var few [4]Run
+	if runs, ok := f.AppendSimple(few[:0], in); ok && len(runs) == 1 && runs[0].Logical == 0 && runs[0].Kind == Data {
+		_, err := f.ReadAt(b, f.bytes(runs[0].Physical))
+		return b, err
+	}
 	file := f.File(in)
 	if err := file.Err(); err != nil {
 		return nil, err
@@ -70,7 +76,6 @@ func (f *FS) linkBytes(in *Inode) ([]byte, error) {
 	if len(file.runs) == 0 || file.runs[0].Logical != 0 {
 		return nil, corrupt("symlink", "i_block", in.Offset+0x28, 0)
 	}
-	b := make([]byte, in.size)
 	_, err := file.ReadAt(b, 0)
 	return b, ignoreEOF(err)
 }

@@ -142,6 +142,7 @@ type auditor struct {
 	o       Options
 	tree    *links.Tree
 	workers []*worker
+	seeds   []dirSeed // of all directories in use, by number
 
 	mu         sync.Mutex
 	findings   []Finding
@@ -159,7 +160,7 @@ func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
 	a.groups(ctx)
 	t, err := links.Survey(ctx, f, links.Hooks{
 		Inode:     func(w int, in *ext.Inode) { a.workers[w].inode(in) },
-		Surveyed:  func(t *links.Tree) { a.tree = t },
+		Surveyed:  func(t *links.Tree) { a.tree = t; a.gatherSeeds() },
 		Block:     func(w int, b links.Block) { a.workers[w].block(&b) },
 		BlockDone: func(w int, b *links.Block, err error) { a.workers[w].blockDone(b, err) },
 		Entry:     a.entry,

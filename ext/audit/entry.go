@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -11,22 +12,27 @@ import (
 	"github.com/extscope/extscope/ext/links"
 )
 
-// A seedCache keeps the checksum seed of the directory at hand.
-type seedCache struct {
+// A dirSeed is the checksum seed of a directory.
+type dirSeed struct {
 	dir  ext.Ino
 	seed uint32
-	ok   bool
 }
 
-func (w *worker) seed(dir ext.Ino) (uint32, bool) {
-	if w.seeds.dir != dir {
-		in, err := w.a.fs.Inode(dir)
-		w.seeds = seedCache{dir: dir, ok: err == nil}
-		if err == nil {
-			w.seeds.seed = w.a.fs.InodeSeed(in)
-		}
+// gatherSeeds puts together what the workers noted of the directories.
+func (a *auditor) gatherSeeds() {
+	for _, w := range a.workers {
+		a.seeds = append(a.seeds, w.seeds...)
+		w.seeds = nil
 	}
-	return w.seeds.seed, w.seeds.ok
+	slices.SortFunc(a.seeds, func(x, y dirSeed) int { return cmp.Compare(x.dir, y.dir) })
+}
+
+func (a *auditor) seed(dir ext.Ino) (uint32, bool) {
+	i, ok := slices.BinarySearchFunc(a.seeds, dir, func(s dirSeed, dir ext.Ino) int { return cmp.Compare(s.dir, dir) })
+	if !ok {
+		return 0, false
+	}
+	return a.seeds[i].seed, true
 }
 
 // A dotdot is what the ".." of a directory names.
@@ -54,7 +60,7 @@ func (w *worker) block(b *links.Block) {
 	if b.Inline || !a.fs.Super.MetadataCsum() || a.skip(BadChecksum) {
 		return
 	}
-	seed, ok := w.seed(b.Dir)
+	seed, ok := a.seed(b.Dir)
 	if !ok {
 		return
 	}

@@ -14,7 +14,7 @@ type worker struct {
 	acls   []aclRef
 	dots   []dotdot
 	runs   []ext.Run // scratch
-	seeds  seedCache
+	seeds  []dirSeed // of directories met
 	hashes []nameHash // of the block at hand
 	dot    dotState
 }
@@ -37,6 +37,9 @@ func (w *worker) inode(in *ext.Inode) {
 	}
 	if in.FileACL != 0 {
 		w.acls = append(w.acls, aclRef{in.FileACL, in.Ino})
+	}
+	if in.IsDir() && a.fs.Super.MetadataCsum() {
+		w.seeds = append(w.seeds, dirSeed{in.Ino, a.fs.InodeSeed(in)})
 	}
 	w.times(in)
 	w.blocks(in)

@@ -150,6 +150,10 @@ func (f DirFormat) DirentLen(n int) int {
 func (f DirFormat) Removed(b []byte, from, to int, inodes uint32, yield func(Dirent) bool) bool {
 	to = min(to, len(b))
 	for at := (from + 3) &^ 3; at+direntMin <= to; {
+		if le.Uint32(b[at:]) == 0 {
+			at += 4
+			continue
+		}
 		e, ok := f.removedAt(b, at, to, inodes)
 		if !ok {
 			at += 4

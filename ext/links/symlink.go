@@ -73,11 +73,17 @@ func (t *Tree) AddSymlinks(set Set) {
 // one more pass over the directories.
 func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.Seq[Symlink], error) {
 	l := t.newLookups()
+	batches := (len(t.symlinks) + batch - 1) / batch
+	slow := make([]map[Ino]Symlink, batches) // what took reading, so that it is read once
 	err := t.eachBatch(ctx, t.symlinks, func(int) func(i int, refs []symlinkRef) {
 		r := t.newResolver(o.MountedAt, l)
-		return func(_ int, refs []symlinkRef) {
+		return func(i int, refs []symlinkRef) {
+			slow[i] = map[Ino]Symlink{}
 			for _, ref := range refs {
 				s := r.read(ref)
+				if ref.length == 0 {
+					slow[i][ref.ino] = s
+				}
 				if s.State != "" {
 					continue
 				}
@@ -98,12 +104,16 @@ func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.
 	if err := l.answer(ctx); err != nil {
 		return nil, err
 	}
-	results := make([][]Symlink, (len(t.symlinks)+batch-1)/batch)
+	results := make([][]Symlink, batches)
 	err = t.eachBatch(ctx, t.symlinks, func(int) func(i int, refs []symlinkRef) {
 		r := t.newResolver(o.MountedAt, l)
 		return func(i int, refs []symlinkRef) {
 			for _, ref := range refs {
-				r.judge(&results[i], ref, names, o.Keep)
+				s, ok := slow[i][ref.ino]
+				if !ok {
+					s = r.read(ref)
+				}
+				r.judge(&results[i], s, names, o.Keep)
 			}
 		}
 	})
@@ -145,16 +155,15 @@ func (t *Tree) eachBatch(ctx context.Context, refs []symlinkRef, start func(work
 	return ctx.Err()
 }
 
-// judge appends a Symlink for each name of an inode, but those that keep does
-// not want.
-func (r *resolver) judge(out *[]Symlink, ref symlinkRef, names *Names, keep func(*Symlink) bool) {
-	s := r.read(ref)
+// judge appends s for each name of its inode, but those that keep does not
+// want.
+func (r *resolver) judge(out *[]Symlink, s Symlink, names *Names, keep func(*Symlink) bool) {
 	from := len(*out)
 	emit := func(one *Symlink, path []byte) {
 		one.Path = path
 		*out = append(*out, *one)
 	}
-	named := names.Of(ref.ino)
+	named := names.Of(s.Ino)
 	for _, n := range named {
 		one := s
 		if one.State == "" {
