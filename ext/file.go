@@ -132,7 +132,7 @@ func (f *FS) Copy(w io.Writer, in *Inode) (int64, error) {
 			break
 		}
 		n := c.left
-		if r.Len < uint64(n)>>f.blockBits {
+		if r.Len <= uint64(n)>>f.blockBits {
 			n = int64(r.Len) << f.blockBits
 		}
 		var werr error
