@@ -38,8 +38,9 @@ Kinds:
 		Example: `  extscope audit testdata/demo.img
   extscope audit rootfs.img --kinds rotten-link,symlink-loop,link-count
   extscope audit disk.img -p 2 -f json`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeImage,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
 	}
 	o.evidence.addFlags(cmd)
 	o.output.addFlags(cmd)

@@ -1,6 +1,7 @@
 package links
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"time"
@@ -38,6 +39,7 @@ type Orphan struct {
 	Recoverable bool      // its contents are all still mapped
 	Below       uint64    // inodes under an unattached directory
 	Paths       [][]byte  // of an orphan that has names
+	Subtree     [][]byte  // the paths under an unattached directory, sorted
 }
 
 // Orphans lists every orphan: the superblock's list in its order, then the
@@ -87,11 +89,7 @@ func (t *Tree) Orphans(ctx context.Context) ([]Orphan, []error, error) {
 		return nil, errs, err
 	}
 	all = append(all, unlisted...)
-	for _, o := range all {
-		if o.Links > 0 {
-			want.Add(o.Ino)
-		}
-	}
+	t.addHidden(want)
 	names, err := t.Names(ctx, want)
 	if err != nil {
 		return nil, errs, err
@@ -99,7 +97,54 @@ func (t *Tree) Orphans(ctx context.Context) ([]Orphan, []error, error) {
 	for i := range all {
 		all[i].Paths = names.Paths(all[i].Ino)
 	}
+	t.subtrees(all, names)
 	return all, errs, nil
+}
+
+// addHidden puts into a set all inodes whose first name lies in a directory that
+// the root does not reach.
+func (t *Tree) addHidden(set Set) {
+	if !t.hidden {
+		return
+	}
+	for i := range t.state {
+		if p := t.Parent(Ino(i)); p != 0 && t.InUse(Ino(i)) && !t.Reached(p) {
+			set.Add(Ino(i))
+		}
+	}
+}
+
+// subtrees lists what lies under each unattached directory.
+func (t *Tree) subtrees(all []Orphan, names *Names) {
+	if !t.hidden {
+		return
+	}
+	top := t.tops()
+	at := map[Ino]int{}
+	for i, o := range all {
+		if o.Below > 0 {
+			at[o.Ino] = i
+		}
+	}
+	for i := range t.state {
+		ino := Ino(i)
+		p := t.Parent(ino)
+		if p == 0 || !t.InUse(ino) || t.Reached(p) {
+			continue
+		}
+		o, ok := at[top[p]]
+		if !ok || ino == all[o].Ino {
+			continue
+		}
+		for _, n := range names.Of(ino) {
+			if top[n.Dir] == all[o].Ino {
+				all[o].Subtree = append(all[o].Subtree, names.Path(n))
+			}
+		}
+	}
+	for i := range all {
+		slices.SortFunc(all[i].Subtree, bytes.Compare)
+	}
 }
 
 // orphan fills in what the inode itself tells.
