@@ -2,7 +2,6 @@ package ext
 
 import (
 	"sync"
-	"time"
 
 	"github.com/extscope/extscope/ext/layout"
 )
@@ -118,9 +117,6 @@ func (f *FS) Reserved(ino Ino) bool {
 		f.hasROCompat(layout.ROCompatProject) && ino == s.ProjectQuotaInum ||
 		f.hasROCompat(layout.ROCompatHasSnapshot) && ino == s.SnapshotInum
 }
-
-// Ext4 times end here: 2^34 seconds from 1901-12-13 (EXT4_TIMESTAMP_MAX).
-var maxTime = time.Unix(1<<34-1<<31-1, 999999999).UTC()
 
 const (
 	tableChunk = 16 << 10 // bytes of inode table read at once

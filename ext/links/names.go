@@ -44,7 +44,7 @@ type Names struct {
 	t       *Tree
 	base    *Names // of directories and symlinks; nil where these are they
 	records []nameRecord
-	arenas  [][]byte
+	arenas  []arena
 }
 
 // Names reads the directories once more, in disk order, and keeps the names of
@@ -80,7 +80,7 @@ func (t *Tree) always(ino Ino) bool {
 func (t *Tree) wantsOthers(want Set) bool {
 	for i, word := range want {
 		for ; word != 0; word &= word - 1 {
-			if ino := Ino(i*64 + bits.TrailingZeros64(word)); t.counted[ino] > 0 && !t.always(ino) {
+			if ino := Ino(i*64 + bits.TrailingZeros64(word)); t.Counted(ino) > 0 && !t.always(ino) {
 				return true
 			}
 		}
@@ -92,13 +92,13 @@ func (t *Tree) wantsOthers(want Set) bool {
 type collector struct {
 	t      *Tree
 	parts  [][]nameRecord
-	arenas [][]byte
+	arenas []arena
 	namers []map[Ino]*ext.Namer
 }
 
 func newCollector(t *Tree) *collector {
 	n := ext.Workers()
-	return &collector{t, make([][]nameRecord, n), make([][]byte, n), make([]map[Ino]*ext.Namer, n)}
+	return &collector{t, make([][]nameRecord, n), make([]arena, n), make([]map[Ino]*ext.Namer, n)}
 }
 
 // add keeps one name, unless its directory is on its way out.
@@ -107,12 +107,12 @@ func (c *collector) add(w int, dir Ino, e *layout.Dirent) {
 		return
 	}
 	name := c.spell(w, dir, e)
-	arena := c.arenas[w]
-	if len(name) > 255 || uint64(len(arena))+255 > 1<<32-1 {
+	if len(name) > 255 {
 		return
 	}
-	c.parts[w] = append(c.parts[w], nameRecord{e.Ino, dir, uint32(len(arena)), uint8(len(name)), uint8(w)})
-	c.arenas[w] = append(arena, name...)
+	if at, ok := c.arenas[w].put(name); ok {
+		c.parts[w] = append(c.parts[w], nameRecord{e.Ino, dir, at, uint8(len(name)), uint8(w)})
+	}
 }
 
 // spell gives the name as the kernel lists it without keys.
@@ -156,7 +156,7 @@ func (t *Tree) namer(cache map[Ino]*ext.Namer, dir Ino) *ext.Namer {
 }
 
 func (n *Names) bytes(r *nameRecord) []byte {
-	return n.arenas[r.arena][r.at:][:r.length]
+	return n.arenas[r.arena].get(r.at, int(r.length))
 }
 
 // A Name is one name of an inode. Its bytes are not to be changed.

@@ -14,49 +14,42 @@ const (
 	CauseUnknown = "unknown" // nothing is left of the name
 )
 
+// whereabouts gives the names that inodes have now whose removed entries were
+// asked for.
+func (l *lookups) whereabouts(ctx context.Context) (*Names, error) {
+	want := l.t.NewSet()
+	for _, list := range l.lost {
+		for _, n := range list {
+			want.Add(n.ino)
+		}
+	}
+	return l.t.Names(ctx, want)
+}
+
 // causes finds out, for every rotten link, what became of the missing name:
 // removed directory entries name the inode that it had.
-func (t *Tree) causes(ctx context.Context, results [][]Symlink, l *lookups) error {
-	type moved struct {
-		s   *Symlink
-		ino Ino
-	}
-	var renamed []moved
-	want := t.NewSet()
-	for _, r := range results {
-		for i := range r {
-			s := &r[i]
-			if s.State != StateRotten {
-				continue
-			}
-			s.Cause = CauseUnknown
-			if s.NotDir || !t.Known(s.inDir) {
-				continue
-			}
-			switch ino, found := t.fate(s.inDir, l.lost[l.key(s.inDir, s.Missing)]); {
-			case !found:
-			case ino == 0:
-				s.Cause = CauseDeleted
-			default:
+func (l *lookups) causes(results []Symlink, now *Names) {
+	for i := range results {
+		s := &results[i]
+		if s.State != StateRotten {
+			continue
+		}
+		s.Cause = CauseUnknown
+		if s.NotDir || !l.t.Known(s.inDir) {
+			continue
+		}
+		ino, found := l.t.fate(s.inDir, l.lost[l.key(s.inDir, s.Missing)])
+		if !found {
+			continue
+		}
+		s.Cause = CauseDeleted
+		if ino != 0 {
+			// Without a name it is as good as gone, link count or not.
+			if s.MovedTo = now.First(ino); s.MovedTo != nil {
 				s.Cause = CauseRenamed
-				renamed = append(renamed, moved{s, ino})
-				want.Add(ino)
 			}
 		}
 	}
-	if renamed == nil {
-		return nil
-	}
-	now, err := t.Names(ctx, want)
-	if err != nil {
-		return err
-	}
-	for _, m := range renamed {
-		if m.s.MovedTo = now.First(m.ino); m.s.MovedTo == nil {
-			m.s.Cause = CauseDeleted // it has a link count, and no name
-		}
-	}
-	return nil
 }
 
 // fate tells what became of a name that was removed from a directory: the

@@ -70,19 +70,18 @@ func (t *Tree) AddSymlinks(set Set) {
 //
 // Names on the way are looked up among those of directories and symlinks, which
 // the survey keeps. Of the rest a list is made, and all of it is looked up in
-// one more pass over the directories.
+// one more pass over the directories. The sequence ends early when ctx does.
 func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.Seq[Symlink], error) {
 	l := t.newLookups()
-	batches := (len(t.symlinks) + batch - 1) / batch
-	slow := make([]map[Ino]Symlink, batches) // what took reading, so that it is read once
-	err := t.eachBatch(ctx, t.symlinks, func(int) func(i int, refs []symlinkRef) {
+	err := t.eachBatch(ctx, t.symlinks, func(w int) func(i int, refs []symlinkRef) {
 		r := t.newResolver(o.MountedAt, l)
-		return func(i int, refs []symlinkRef) {
-			slow[i] = map[Ino]Symlink{}
-			for _, ref := range refs {
-				s := r.read(ref)
-				if ref.length == 0 {
-					slow[i][ref.ino] = s
+		return func(_ int, refs []symlinkRef) {
+			for i := range refs {
+				ref := &refs[i]
+				s := r.read(*ref)
+				if ref.length == 0 && s.Storage == ext.TargetBlock && s.State == "" {
+					ref.block = true
+					t.keepTarget(w, ref, s.Target, s.Length)
 				}
 				if s.State != "" {
 					continue
@@ -104,30 +103,33 @@ func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.
 	if err := l.answer(ctx); err != nil {
 		return nil, err
 	}
-	results := make([][]Symlink, batches)
-	err = t.eachBatch(ctx, t.symlinks, func(int) func(i int, refs []symlinkRef) {
-		r := t.newResolver(o.MountedAt, l)
-		return func(i int, refs []symlinkRef) {
-			for _, ref := range refs {
-				s, ok := slow[i][ref.ino]
-				if !ok {
-					s = r.read(ref)
-				}
-				r.judge(&results[i], s, names, o.Keep)
-			}
-		}
-	})
+	now, err := l.whereabouts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.causes(ctx, results, l); err != nil {
-		return nil, err
-	}
 	return func(yield func(Symlink) bool) {
-		for _, r := range results {
-			for _, s := range r {
-				if !yield(s) {
-					return
+		// A window of batches at a time, so that output can stream.
+		window := batch * ext.Workers() * 4
+		for from := 0; from < len(t.symlinks); from += window {
+			refs := t.symlinks[from:min(from+window, len(t.symlinks))]
+			results := make([][]Symlink, (len(refs)+batch-1)/batch)
+			err := t.eachBatch(ctx, refs, func(int) func(i int, refs []symlinkRef) {
+				r := t.newResolver(o.MountedAt, l)
+				return func(i int, refs []symlinkRef) {
+					for _, ref := range refs {
+						r.judge(&results[i], r.read(ref), names, o.Keep)
+					}
+					l.causes(results[i], now)
+				}
+			})
+			if err != nil {
+				return
+			}
+			for _, r := range results {
+				for _, s := range r {
+					if !yield(s) {
+						return
+					}
 				}
 			}
 		}
@@ -188,8 +190,12 @@ func (r *resolver) judge(out *[]Symlink, s Symlink, names *Names, keep func(*Sym
 // be followed.
 func (r *resolver) read(ref symlinkRef) Symlink {
 	if ref.length > 0 {
-		target := r.t.targets[ref.arena][ref.at:][:ref.length:ref.length]
-		return Symlink{Ino: ref.ino, Target: target, Length: uint64(ref.length), Storage: ext.TargetInline}
+		s := Symlink{Ino: ref.ino, Length: uint64(ref.length), Storage: ext.TargetInline}
+		s.Target = r.t.targets[ref.arena].get(ref.at, int(ref.length))
+		if ref.block {
+			s.Storage = ext.TargetBlock
+		}
+		return s
 	}
 	in, err := r.t.FS.Inode(ref.ino)
 	if err != nil {

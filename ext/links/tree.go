@@ -48,7 +48,7 @@ type Tree struct {
 	blocks   []ext.DirBlock // all directory blocks, in disk order
 	inline   []Ino          // directories kept in their inodes, in order
 	symlinks []symlinkRef   // in order
-	targets  [][]byte       // what the symlinkRefs refer to, an arena a worker
+	targets  []arena        // what the symlinkRefs refer to, one a worker
 	multi    []edge         // further names of directories
 	base     *Names         // the names of all directories and symlinks
 	broken   Set            // directories of which something could not be read
@@ -152,16 +152,17 @@ func (t *Tree) fail(ino Ino, err error) {
 	}
 }
 
-// A symlinkRef is a symlink, and its target if that lies in the inode.
+// A symlinkRef is a symlink, and its target where that was kept.
 type symlinkRef struct {
 	ino    Ino
 	at     uint32 // in the worker's arena
-	length uint8  // 0: the target is to be read
+	length uint16 // 0: the target is to be read
 	arena  uint8
+	block  bool // the target lies in a block of its own
 }
 
 // targetArena bounds how many bytes of targets a worker keeps; what goes past
-// that is read again.
+// that is read each time.
 const targetArena = 16 << 20
 
 func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
@@ -171,7 +172,7 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 		symlinks []symlinkRef
 	}
 	workers := make([]found, ext.Workers())
-	t.targets = make([][]byte, len(workers))
+	t.targets = make([]arena, len(workers))
 	// No more directory blocks than the image has: what goes past that is
 	// claimed twice.
 	limit := int(t.FS.Size()/int64(t.FS.BlockSize()))/len(workers) + 1024
@@ -193,10 +194,7 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 				}
 			case layout.ModeSymlink:
 				ref := symlinkRef{ino: in.Ino, arena: uint8(w)}
-				if target := t.FS.FastTarget(in); len(target) > 0 && len(t.targets[w]) < targetArena {
-					ref.at, ref.length = uint32(len(t.targets[w])), uint8(len(target))
-					t.targets[w] = append(t.targets[w], target...)
-				}
+				t.keepTarget(w, &ref, t.FS.FastTarget(in), in.Size())
 				mine.symlinks = append(mine.symlinks, ref)
 			}
 		} else if int(in.Ino) < len(t.state) {
@@ -214,6 +212,17 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 	slices.Sort(t.inline)
 	slices.SortFunc(t.symlinks, func(a, b symlinkRef) int { return cmp.Compare(a.ino, b.ino) })
 	return err
+}
+
+// keepTarget keeps the target of a symlink, unless it is too much, or shorter
+// than its inode says.
+func (t *Tree) keepTarget(w int, ref *symlinkRef, target []byte, size uint64) {
+	if len(target) == 0 || uint64(len(target)) != size || len(target) > 4096 || t.targets[w].size() > targetArena {
+		return
+	}
+	if at, ok := t.targets[w].put(target); ok {
+		ref.at, ref.length, ref.arena = at, uint16(len(target)), uint8(w)
+	}
 }
 
 var errTooMany = errors.New("directory left out: directories claim more blocks than the image has")
