@@ -175,7 +175,8 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 	t.targets = make([]arena, len(workers))
 	// No more directory blocks than the image has: what goes past that is
 	// claimed twice.
-	limit := int(t.FS.Size()/int64(t.FS.BlockSize()))/len(workers) + 1024
+	limit := t.FS.Size()/int64(t.FS.BlockSize()) + 1
+	var total atomic.Int64
 	err := t.FS.ScanInodes(ctx, func(w int, in *ext.Inode) {
 		if in.Links > 0 && int(in.Ino) < len(t.state) {
 			t.note(in)
@@ -187,11 +188,13 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 					break
 				}
 				n := len(mine.blocks)
-				mine.blocks = t.FS.DirBlocks(mine.blocks, in, limit, func(err error) { t.fail(in.Ino, err) })
-				if len(mine.blocks) > limit {
+				room := n + int(max(limit-total.Load(), 0))
+				mine.blocks = t.FS.DirBlocks(mine.blocks, in, room, func(err error) { t.fail(in.Ino, err) })
+				if len(mine.blocks) > room {
 					mine.blocks = mine.blocks[:n]
 					t.fail(in.Ino, errTooMany)
 				}
+				total.Add(int64(len(mine.blocks) - n))
 			case layout.ModeSymlink:
 				ref := symlinkRef{ino: in.Ino, arena: uint8(w)}
 				t.keepTarget(w, &ref, t.FS.FastTarget(in), in.Size())
