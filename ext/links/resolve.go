@@ -3,6 +3,7 @@ package links
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -129,6 +130,8 @@ func (r *resolver) follow(dir Ino, target []byte, links int) Outcome {
 			return Outcome{State: statePending}
 		case ino == 0 && r.t.broken.Has(at):
 			return Outcome{State: StateUnreadable, Dir: at, Name: name, Err: errHidden}
+		case ino == 0 && r.mount == nil && r.mountPoint(at):
+			return Outcome{State: StateExternal}
 		case ino == 0 || !r.t.InUse(ino):
 			return Outcome{State: StateRotten, Dir: at, Name: name}
 		}
@@ -168,6 +171,31 @@ func (r *resolver) follow(dir Ino, target []byte, links int) Outcome {
 		}
 		at, rest = ino, after
 	}
+}
+
+// mountPoint reports whether a directory is one of runtimeDirs, and empty: a
+// relative target that leads into it, as that of /etc/mtab does, means what is
+// mounted there.
+func (r *resolver) mountPoint(dir Ino) bool {
+	if r.t.Parent(dir) != layout.RootIno {
+		return false
+	}
+	named := slices.ContainsFunc(r.t.base.Of(dir), func(n Name) bool {
+		return n.Dir == layout.RootIno && slices.Contains(runtimeDirs, string(n.Name))
+	})
+	if !named {
+		return false
+	}
+	in, err := r.t.FS.Inode(dir)
+	if err != nil {
+		return false
+	}
+	for e, err := range r.t.FS.Entries(in, false) {
+		if err != nil || !e.IsDot() {
+			return false
+		}
+	}
+	return true
 }
 
 // up is the directory above: the root is above itself.
