@@ -31,12 +31,11 @@ func (f *FS) BlockBitmap(group uint32) (bitmap []byte, computed bool, err error)
 	}
 	set := func(from Block, n uint64) {
 		start := f.GroupStart(group)
-		for i := range n {
-			if blk := from + Block(i); blk >= start && uint64(blk-start) < uint64(f.blocksPerGroup) {
-				bit := uint32(blk-start) / f.clusterBlocks
-				if int(bit/8) < len(b) {
-					b[bit/8] |= 1 << (bit % 8)
-				}
+		to := min(from+Block(n), start+Block(f.blocksPerGroup)) // n is a claim, too
+		for blk := max(from, start); blk < to; blk++ {
+			bit := uint32(blk-start) / f.clusterBlocks
+			if int(bit/8) < len(b) {
+				b[bit/8] |= 1 << (bit % 8)
 			}
 		}
 	}

@@ -69,6 +69,15 @@ func Open(r io.ReaderAt, size int64, o Options) (*FS, error) {
 	if err := f.chooseSuper(o); err != nil {
 		return nil, err
 	}
+	f.load(o)
+	if o.Superblock == 0 && f.SuperOffset == layout.SuperblockOffset {
+		f.doubt(o)
+	}
+	return f, nil
+}
+
+// load works out what follows from the superblock, and reads the descriptors.
+func (f *FS) load(o Options) {
 	if o.BlockSize != 0 && o.BlockSize != f.Super.BlockSize() {
 		f.warn(AboutOptions, "block size %d was asked for, and the superblock says %d", o.BlockSize, f.Super.BlockSize())
 	}
@@ -80,12 +89,11 @@ func Open(r io.ReaderAt, size int64, o Options) (*FS, error) {
 	if f.Super.Incompat&layout.IncompatCompression != 0 {
 		f.warn(AboutFeatures, "compressed files are shown as stored, not decompressed")
 	}
-	if need := f.bytes(Block(f.Super.BlocksCount)); need > size {
+	if need := f.bytes(Block(f.Super.BlocksCount)); need > f.size {
 		f.warn(AboutSize, "truncated: the file system needs %d bytes and %d are there; %d bytes from byte %d on are missing",
-			need, size, need-size, size)
+			need, f.size, need-f.size, f.size)
 	}
 	f.loadGroups()
-	return f, nil
 }
 
 // Size is how many bytes of the file system are there.

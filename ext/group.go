@@ -77,6 +77,10 @@ func (f *FS) descLocation(i, copy uint32) (Block, bool) {
 	return b, true
 }
 
+// maxEmptyDescs bounds how many bytes of descriptors that say nothing are read,
+// in all: a damaged superblock can claim 2^32 groups of a sparse image.
+const maxEmptyDescs = 64 << 20
+
 // loadGroups reads the descriptors, then mends what is damaged from the
 // backups.
 func (f *FS) loadGroups() {
@@ -88,18 +92,27 @@ func (f *FS) loadGroups() {
 		f.warn(AboutGroups, "group descriptors: %d blocks of them are claimed and %d fit into the image", n, fit)
 		n = fit
 	}
-	f.groups.blocks = make([][]Group, n)
 	buf := make([]byte, f.blockSize)
 	var failed []uint32
+	empty := 0 // bytes of descriptors that are zeros or not there
 	for i := range uint32(n) {
-		b, _ := f.descLocation(i, 0)
-		if err := f.ReadBlock(buf, b); err != nil {
-			f.warn(AboutGroups, "group descriptors of groups %d and on: %v", i*f.groups.perBlock, err)
-			failed = append(failed, i)
-			continue
+		if empty > maxEmptyDescs {
+			f.warn(AboutGroups, "group descriptors: those of groups %d and on are not read, too many before them are missing or all zeros",
+				i*f.groups.perBlock)
+			break
 		}
-		f.groups.blocks[i] = f.decodeGroups(buf, i, f.bytes(b))
-		if slices.ContainsFunc(f.groups.blocks[i], func(g Group) bool { return g.State != GroupGood }) || f.groups.blocks[i] == nil {
+		b, _ := f.descLocation(i, 0)
+		var groups []Group
+		if err := f.ReadBlock(buf, b); err == nil {
+			groups = f.decodeGroups(buf, i, f.bytes(b))
+		} else if len(failed) == 0 || failed[len(failed)-1]+1 != i {
+			f.warn(AboutGroups, "group descriptors of groups %d and on: %v", i*f.groups.perBlock, err)
+		}
+		f.groups.blocks = append(f.groups.blocks, groups)
+		if groups == nil {
+			empty += f.blockSize
+		}
+		if groups == nil || slices.ContainsFunc(groups, func(g Group) bool { return g.State != GroupGood }) {
 			failed = append(failed, i)
 		}
 	}
@@ -129,6 +142,8 @@ func (f *FS) decodeGroup(raw []byte, number uint32, off int64) Group {
 	switch {
 	case !f.InRange(g.InodeTable, f.tableBlocks()) || !f.InRange(g.BlockBitmap, 1) || !f.InRange(g.InodeBitmap, 1):
 		g.State = GroupBad
+	case min(g.InodeTable, g.BlockBitmap, g.InodeBitmap) <= f.superBlock:
+		g.State = GroupBad // a wiped descriptor, where blocks count from 0
 	case ok && sum != g.Checksum:
 		g.State = GroupBadSum
 	}

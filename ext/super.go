@@ -3,6 +3,7 @@ package ext
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/extscope/extscope/ext/layout"
 )
@@ -100,7 +101,7 @@ func (f *FS) readSuper(off int64) (superCopy, error) {
 }
 
 func sameGeometry(a, b superCopy) bool {
-	return a.LogBlockSize == b.LogBlockSize && a.BlocksCount == b.BlocksCount &&
+	return a.LogBlockSize == b.LogBlockSize && a.BlocksCount == b.BlocksCount && a.InodesCount == b.InodesCount && a.FirstDataBlock == b.FirstDataBlock &&
 		a.BlocksPerGroup == b.BlocksPerGroup && a.InodesPerGroup == b.InodesPerGroup &&
 		a.InodeSize == b.InodeSize && a.DescSize == b.DescSize && a.UUID == b.UUID &&
 		a.Incompat&^layout.IncompatRecover == b.Incompat&^layout.IncompatRecover
@@ -167,6 +168,16 @@ func (f *FS) scanBackup() (superCopy, bool) {
 // most limit of them.
 func (f *FS) BackupSupers(limit int) []uint32 {
 	var groups []uint32
+	if f.hasCompat(layout.CompatSparseSuper2) {
+		// At most two, anywhere.
+		for _, g := range f.Super.BackupGroups {
+			if g > 0 && g < f.groupCount && !slices.Contains(groups, g) && len(groups) < limit {
+				groups = append(groups, g)
+			}
+		}
+		slices.Sort(groups)
+		return groups
+	}
 	for g := uint32(1); g < f.groupCount && len(groups) < limit; g++ {
 		if hasSuper(f.Super, g) {
 			groups = append(groups, g)

@@ -152,6 +152,20 @@ label or UUID. PATH is absolute in the file system; @12 or <12> is inode 12.
 	})
 	commands := []*cobra.Command{
 		newAuditCmd(e),
+		newLinksCmd(e),
+		newSymlinksCmd(e),
+		newOrphansCmd(e),
+		newReadlinkCmd(e),
+		newCatCmd(e),
+		newFindCmd(e),
+		newTreeCmd(e),
+		newLsCmd(e),
+		newBlocksCmd(e),
+		newInfoCmd(e),
+		newOwnerCmd(e),
+		newPartitionsCmd(e),
+		newStatCmd(e),
+		newVersionCmd(e),
 	}
 	for _, c := range commands {
 		c.Long = strings.TrimSpace(c.Long) + "\n\n" + exitHelp

@@ -27,7 +27,7 @@ const (
 	BlockQuota     = "quota file"
 	BlockOrphans   = "orphan file"
 	BlockBad       = "bad block"
-	BlockSlack     = "cluster slack" // of a cluster whose other blocks are a file's (bigalloc)
+	BlockSlack     = "cluster slack" // of a cluster of which another block is in use (bigalloc)
 )
 
 const (
@@ -56,6 +56,8 @@ type Owner struct {
 	Inodes    uint32
 	Claims    []Claim // in use first, then by inode
 	More      uint64  // claims not kept
+
+	besideMeta bool // metadata lies in the same cluster
 }
 
 // Live are the claims of inodes in use.
@@ -94,7 +96,9 @@ func Owners(ctx context.Context, f *ext.FS, blocks []layout.Block, progress func
 	for i := range s.owners {
 		s.judge(&s.owners[i])
 	}
-	slices.SortStableFunc(s.damage, func(a, b Damage) int { return cmp.Compare(a.Ino, b.Ino) })
+	slices.SortStableFunc(s.damage, func(a, b Damage) int {
+		return cmp.Or(cmp.Compare(a.Ino, b.Ino), cmp.Compare(a.Err.Error(), b.Err.Error()))
+	})
 	if s.missed > 0 {
 		s.damage = append(s.damage, Damage{Err: fmt.Errorf("and %d more places that could not be read", s.missed)})
 	}
@@ -129,6 +133,8 @@ func (s *ownerScan) judge(o *Owner) {
 				o.Kind = c.Kind
 			}
 		}
+	case o.Allocated && o.besideMeta:
+		o.Kind = BlockSlack
 	case o.Allocated || o.BitmapErr != nil:
 		o.Kind = BlockUnowned
 	default:

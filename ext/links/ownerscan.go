@@ -36,8 +36,13 @@ func (s *ownerScan) each(first layout.Block, n uint64, found func(i int)) {
 // metadata marks the blocks of the file system itself.
 func (s *ownerScan) metadata() {
 	mark := func(m ext.MetaRun) {
-		s.each(m.Start, m.Len, func(i int) {
+		from, n := s.clusters(m.Start, m.Len)
+		s.each(from, n, func(i int) {
 			o := &s.owners[i]
+			if o.Block < m.Start || uint64(o.Block-m.Start) >= m.Len {
+				o.besideMeta = true
+				return
+			}
 			if slices.Contains(o.Meta, m) || len(o.Meta) == 16 {
 				return
 			}
@@ -81,26 +86,22 @@ func (s *ownerScan) inodes(ctx context.Context, progress func(done, total int)) 
 				}
 				continue
 			}
-			s.claim(in, r)
+			s.claim(in, r, s.kind(in, r))
 		}
 		if in.FileACL != 0 && s.fs.InRange(in.FileACL, 1) {
-			s.add(in, in.FileACL, 1, func(layout.Block) (string, uint64) { return BlockXattr, 0 })
+			s.claim(in, ext.Run{Physical: in.FileACL, Len: 1}, BlockXattr)
 		}
 	}, func(first Ino, count uint32, err error) {
-		s.fail(first, fmt.Errorf("%d inodes from %d on: %w", count, first, err))
+		s.fail(0, fmt.Errorf("%d inodes from %d on: %w", count, first, err))
 	})
 }
 
-// claim enters the wanted blocks of one run. An inode has the whole of every
-// cluster that it has a block of.
-func (s *ownerScan) claim(in *ext.Inode, r ext.Run) {
-	kind := s.kind(in, r)
+// claim enters the wanted blocks of one run, which is of some kind to the inode:
+// it has the whole of every cluster that it has a block of.
+func (s *ownerScan) claim(in *ext.Inode, r ext.Run, kind string) {
 	start, end := r.Physical, r.Physical+layout.Block(r.Len)
-	from, to := start-start%s.cluster, end+(s.cluster-end%s.cluster)%s.cluster
-	if r.Kind == ext.Index {
-		from, to = start, end
-	}
-	s.add(in, from, uint64(to-from), func(b layout.Block) (string, uint64) {
+	from, n := s.clusters(start, r.Len)
+	s.add(in, from, n, func(b layout.Block) (string, uint64) {
 		switch {
 		case b < start:
 			return BlockSlack, r.Logical
@@ -111,6 +112,14 @@ func (s *ownerScan) claim(in *ext.Inode, r ext.Run) {
 		}
 		return kind, r.Logical + uint64(b-start)
 	})
+}
+
+// clusters widens n blocks from first on to whole clusters, which are counted
+// from the start of the file system.
+func (s *ownerScan) clusters(first layout.Block, n uint64) (layout.Block, uint64) {
+	end := first + layout.Block(n)
+	from, to := first-first%s.cluster, end+(s.cluster-end%s.cluster)%s.cluster
+	return from, uint64(to - from)
 }
 
 // add enters a claim of in on every wanted block of n from first on.
