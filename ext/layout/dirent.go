@@ -30,14 +30,14 @@ type Dirent struct {
 	RecLen int // in bytes
 	Name   []byte
 	Type   uint8  // one of the FT constants; FTUnknown without the filetype feature
-	Raw    uint8  // the byte file_type as stored, with dirdata's bits
+	Raw    uint8  // the byte file_type as stored, with dirdata's bits; should be 0 without the filetype feature
 	Offset int    // where the record starts in its block
 	Hash   uint64 // stored behind the name where the directory is casefolded and encrypted: hash, minor hash << 32
 }
 
 // A DirFormat says how the records of a directory are laid out.
 type DirFormat struct {
-	FileType bool // the filetype feature: name_len is one byte, a type follows it
+	FileType bool // the filetype feature: the byte behind name_len is a type
 	DirData  bool // the dirdata feature: high bits of the type announce data behind the name
 	Hashed   bool // casefolded and encrypted: eight bytes of hash follow each name
 }
@@ -76,16 +76,9 @@ func (d *DirBlock) Next(e *Dirent) bool {
 	}
 	*e = Dirent{Ino: Ino(le.Uint32(b[0x0:])), RecLen: recLen, Offset: d.pos} // inode
 	nameLen := int(b[0x6])                                                   // name_len
-	if d.format.FileType {
-		e.Raw = b[0x7] // file_type
-		e.Type = e.Raw
-		if d.format.DirData && e.Raw != FTCsum {
-			e.Type = e.Raw & 0xf
-		}
-	} else {
-		nameLen = int(le.Uint16(b[0x6:]))
-	}
-	if direntHead+nameLen > recLen || nameLen > MaxNameLen {
+	e.Raw = b[0x7]                                                           // file_type
+	e.Type = d.format.fileType(e.Raw)
+	if direntHead+nameLen > recLen {
 		if e.Ino != 0 {
 			d.fail("name_len", 6, uint64(nameLen))
 			return false
@@ -93,7 +86,7 @@ func (d *DirBlock) Next(e *Dirent) bool {
 		nameLen = 0
 	}
 	e.Name = b[direntHead:][:nameLen]
-	if d.format.Hashed {
+	if d.format.Hashed && !isDots(e.Name) {
 		if at := direntHead + (nameLen+3)&^3; at+8 <= recLen {
 			e.Hash = le.Uint64(b[at:])
 		}
@@ -101,6 +94,22 @@ func (d *DirBlock) Next(e *Dirent) bool {
 	d.pos += recLen
 	return true
 }
+
+// fileType is the type that the byte file_type gives. Without the filetype
+// feature it is the high byte of name_len, which the kernel ignores: names are
+// no longer than 255 bytes, and turning the feature off leaves the types there.
+func (f DirFormat) fileType(raw uint8) uint8 {
+	switch {
+	case !f.FileType:
+		return FTUnknown
+	case f.DirData && raw != FTCsum:
+		return raw & 0xf
+	}
+	return raw
+}
+
+// isDots reports whether name is one of the two that no hash is kept for.
+func isDots(name []byte) bool { return string(name) == "." || string(name) == ".." }
 
 func (d *DirBlock) fail(field string, at int64, v uint64) {
 	d.err = &CorruptError{"directory entry", field, d.off + int64(d.pos) + at, v}
@@ -172,21 +181,11 @@ func (f DirFormat) removedAt(b []byte, at, to int, inodes uint32) (Dirent, bool)
 	recLen := recLenFromDisk(le.Uint16(b[at+4:]), len(b))
 	nameLen := int(b[at+6])
 	e := Dirent{Ino: Ino(ino), RecLen: recLen, Offset: at}
-	if f.FileType {
-		e.Raw = b[at+7]
-		e.Type = e.Raw
-		if f.DirData {
-			e.Type &= 0xf
-		}
-		if e.Type >= ftMax {
-			return e, false
-		}
-	} else {
-		nameLen = int(le.Uint16(b[at+6:]))
-	}
+	e.Raw = b[at+7]
+	e.Type = f.fileType(e.Raw)
 	need := f.DirentLen(nameLen)
-	if ino == 0 || ino > inodes || nameLen == 0 || nameLen > MaxNameLen || at+direntHead+nameLen > to ||
-		recLen < need-f.DirentLen(0)+direntHead || recLen%4 != 0 {
+	if e.Type >= ftMax || ino == 0 || ino > inodes || nameLen == 0 || at+direntHead+nameLen > to ||
+		recLen < need-f.DirentLen(0)+direntHead || recLen%4 != 0 || recLen > len(b)-at {
 		return e, false
 	}
 	e.Name = b[at+direntHead:][:nameLen]

@@ -86,7 +86,9 @@ func DecodeInodeTo(in *Inode, b []byte) {
 			end += int(in.ExtraIsize)
 		}
 	}
-	if end >= 0x84 {
+	// The high half counts by what i_extra_isize says, be it right or not: a
+	// checksum that holds then tells that the size was stored so.
+	if in.ExtraIsize >= 4 && len(b) >= 0x84 {
 		in.Checksum |= uint32(le.Uint16(b[0x82:])) << 16 // i_checksum_hi
 		in.ChecksumHi = true
 	}

@@ -68,12 +68,11 @@ type Superblock struct {
 	CheckInterval    uint32 // in seconds
 	CreatorOS        uint32
 	Revision         uint32 // 0 (good old) or 1 (dynamic)
-	ReservedUID      uint16
-	ReservedGID      uint16
+	ReservedUID      uint32 // the high half since Linux 6.18
+	ReservedGID      uint32
 
-	// Revision 1 only; DecodeSuperblock fills in the fixed values for revision 0.
-	FirstIno          Ino
-	InodeSize         uint16
+	FirstIno          Ino    // 11 in revision 0, whatever is stored
+	InodeSize         uint16 // 128 in revision 0, likewise
 	BlockGroupNr      uint16 // the group this copy lies in
 	Compat            Compat
 	Incompat          Incompat
@@ -149,39 +148,40 @@ func DecodeSuperblock(b []byte, off int64) (*Superblock, error) {
 	}
 	b = b[:SuperblockSize]
 	s := &Superblock{
-		InodesCount:      le.Uint32(b[0x0:]),         // s_inodes_count
-		BlocksCount:      uint64(le.Uint32(b[0x4:])), // s_blocks_count_lo
-		ReservedBlocks:   uint64(le.Uint32(b[0x8:])), // s_r_blocks_count_lo
-		FreeBlocks:       uint64(le.Uint32(b[0xc:])), // s_free_blocks_count_lo
-		FreeInodes:       le.Uint32(b[0x10:]),        // s_free_inodes_count
-		FirstDataBlock:   le.Uint32(b[0x14:]),        // s_first_data_block
-		LogBlockSize:     le.Uint32(b[0x18:]),        // s_log_block_size
-		LogClusterSize:   le.Uint32(b[0x1c:]),        // s_log_cluster_size
-		BlocksPerGroup:   le.Uint32(b[0x20:]),        // s_blocks_per_group
-		ClustersPerGroup: le.Uint32(b[0x24:]),        // s_clusters_per_group
-		InodesPerGroup:   le.Uint32(b[0x28:]),        // s_inodes_per_group
-		MountTime:        superTime(b, 0x2c, 0x275),  // s_mtime
-		WriteTime:        superTime(b, 0x30, 0x274),  // s_wtime
-		MountCount:       le.Uint16(b[0x34:]),        // s_mnt_count
-		MaxMountCount:    int16(le.Uint16(b[0x36:])), // s_max_mnt_count
-		State:            le.Uint16(b[0x3a:]),        // s_state
-		Errors:           le.Uint16(b[0x3c:]),        // s_errors
-		MinorRevision:    le.Uint16(b[0x3e:]),        // s_minor_rev_level
-		LastCheck:        superTime(b, 0x40, 0x277),  // s_lastcheck
-		CheckInterval:    le.Uint32(b[0x44:]),        // s_checkinterval
-		CreatorOS:        le.Uint32(b[0x48:]),        // s_creator_os
-		Revision:         le.Uint32(b[0x4c:]),        // s_rev_level
-		ReservedUID:      le.Uint16(b[0x50:]),        // s_def_resuid
-		ReservedGID:      le.Uint16(b[0x52:]),        // s_def_resgid
+		InodesCount:      le.Uint32(b[0x0:]),          // s_inodes_count
+		BlocksCount:      uint64(le.Uint32(b[0x4:])),  // s_blocks_count_lo
+		ReservedBlocks:   uint64(le.Uint32(b[0x8:])),  // s_r_blocks_count_lo
+		FreeBlocks:       uint64(le.Uint32(b[0xc:])),  // s_free_blocks_count_lo
+		FreeInodes:       le.Uint32(b[0x10:]),         // s_free_inodes_count
+		FirstDataBlock:   le.Uint32(b[0x14:]),         // s_first_data_block
+		LogBlockSize:     le.Uint32(b[0x18:]),         // s_log_block_size
+		LogClusterSize:   le.Uint32(b[0x1c:]),         // s_log_cluster_size
+		BlocksPerGroup:   le.Uint32(b[0x20:]),         // s_blocks_per_group
+		ClustersPerGroup: le.Uint32(b[0x24:]),         // s_clusters_per_group
+		InodesPerGroup:   le.Uint32(b[0x28:]),         // s_inodes_per_group
+		MountTime:        superTime(b, 0x2c, 0x275),   // s_mtime
+		WriteTime:        superTime(b, 0x30, 0x274),   // s_wtime
+		MountCount:       le.Uint16(b[0x34:]),         // s_mnt_count
+		MaxMountCount:    int16(le.Uint16(b[0x36:])),  // s_max_mnt_count
+		State:            le.Uint16(b[0x3a:]),         // s_state
+		Errors:           le.Uint16(b[0x3c:]),         // s_errors
+		MinorRevision:    le.Uint16(b[0x3e:]),         // s_minor_rev_level
+		LastCheck:        superTime(b, 0x40, 0x277),   // s_lastcheck
+		CheckInterval:    le.Uint32(b[0x44:]),         // s_checkinterval
+		CreatorOS:        le.Uint32(b[0x48:]),         // s_creator_os
+		Revision:         le.Uint32(b[0x4c:]),         // s_rev_level
+		ReservedUID:      uint32(le.Uint16(b[0x50:])), // s_def_resuid
+		ReservedGID:      uint32(le.Uint16(b[0x52:])), // s_def_resgid
 		FirstIno:         GoodOldFirstIno,
 		InodeSize:        GoodOldInodeSize,
 		Checksum:         le.Uint32(b[0x3fc:]), // s_checksum
 	}
-	if s.Revision == 0 {
-		return s, nil
+	// Revision 0 fixes these two. Everything else the kernel and e2fsprogs
+	// believe in any revision, feature bits included.
+	if s.Revision != 0 {
+		s.FirstIno = Ino(le.Uint32(b[0x54:])) // s_first_ino
+		s.InodeSize = le.Uint16(b[0x58:])     // s_inode_size
 	}
-	s.FirstIno = Ino(le.Uint32(b[0x54:]))      // s_first_ino
-	s.InodeSize = le.Uint16(b[0x58:])          // s_inode_size
 	s.BlockGroupNr = le.Uint16(b[0x5a:])       // s_block_group_nr
 	s.Compat = Compat(le.Uint32(b[0x5c:]))     // s_feature_compat
 	s.Incompat = Incompat(le.Uint32(b[0x60:])) // s_feature_incompat
@@ -256,6 +256,8 @@ func DecodeSuperblock(b []byte, off int64) (*Superblock, error) {
 	s.Encoding = le.Uint16(b[0x27c:])                                      // s_encoding
 	s.EncodingFlags = le.Uint16(b[0x27e:])                                 // s_encoding_flags
 	s.OrphanFileInum = Ino(le.Uint32(b[0x280:]))                           // s_orphan_file_inum
+	s.ReservedUID |= uint32(le.Uint16(b[0x284:])) << 16                    // s_def_resuid_hi
+	s.ReservedGID |= uint32(le.Uint16(b[0x286:])) << 16                    // s_def_resgid_hi
 	return s, nil
 }
 
