@@ -66,6 +66,10 @@ func foldName(name []byte) []byte {
 	return folded
 }
 
+// FoldName folds a name as a casefolded directory does to compare names: two
+// that fold to the same are one. The result may be name itself.
+func FoldName(name []byte) []byte { return foldName(name) }
+
 // equalFold reports whether a casefolded directory takes a and b for one name.
 func equalFold(a, b []byte) bool {
 	return bytes.Equal(a, b) || bytes.Equal(foldName(a), foldName(b))

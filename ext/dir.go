@@ -45,6 +45,7 @@ func (f *FS) Entries(dir *Inode, removed bool) iter.Seq2[Entry, error] {
 		defer f.blocks.Put(pooled)
 		buf := *pooled
 		end := f.blocksFor(dir.size)
+		left := f.blocksThere() // a map can name the same blocks over and over
 		for r, err := range f.Runs(dir) {
 			if err != nil {
 				if !yield(Entry{}, err) {
@@ -63,6 +64,11 @@ func (f *FS) Entries(dir *Inode, removed bool) iter.Seq2[Entry, error] {
 				continue
 			}
 			for i := range min(r.Len, end-r.Logical) {
+				if left == 0 {
+					yield(Entry{}, corrupt("directory", "blocks: more of them than there are, from block", dir.Offset+0x28, r.Logical+i))
+					return
+				}
+				left--
 				b := r.Physical + Block(i)
 				if err := f.ReadBlock(buf, b); err != nil {
 					if !yield(Entry{}, err) {
@@ -274,13 +280,11 @@ func (f *FS) noKeyRule(dir *Inode) layout.NoKeyRule {
 
 // dxRoot decodes the root of a directory's index.
 func (f *FS) dxRoot(dir *Inode) (layout.DxRoot, error) {
-	for r, err := range f.Runs(dir) {
-		if err != nil {
-			return layout.DxRoot{}, err
-		}
-		if r.Kind != Data || r.Logical != 0 {
-			break
-		}
+	r, err := f.firstRun(dir)
+	if err != nil {
+		return layout.DxRoot{}, err
+	}
+	if r.Kind == Data && r.Logical == 0 {
 		b := make([]byte, f.blockSize)
 		if err := f.ReadBlock(b, r.Physical); err != nil {
 			return layout.DxRoot{}, err

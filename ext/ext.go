@@ -99,6 +99,9 @@ func (f *FS) load(o Options) {
 // Size is how many bytes of the file system are there.
 func (f *FS) Size() int64 { return f.size }
 
+// blocksThere is how many blocks the image can hold, whatever is claimed.
+func (f *FS) blocksThere() uint64 { return min(f.blocksCount, uint64(f.size)>>f.blockBits+1) }
+
 // Truncated reports whether the end of the file system is missing.
 func (f *FS) Truncated() bool { return f.bytes(Block(f.Super.BlocksCount)) > f.size }
 

@@ -59,7 +59,9 @@ func (w *extentWalk) child(idx layout.ExtentIndex, depth uint16, to uint64, at i
 	if !w.yield(Run{uint64(idx.FileBlock), idx.Child, 1, Index}, nil) {
 		return false
 	}
-	b := make([]byte, w.fs.blockSize)
+	pooled := w.fs.getBlock()
+	defer w.fs.blocks.Put(pooled)
+	b := *pooled
 	if err := w.fs.ReadBlock(b, idx.Child); err != nil {
 		return w.yield(Run{}, err)
 	}

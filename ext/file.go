@@ -231,6 +231,10 @@ func (f *FS) inlineContent(in *Inode) ([]byte, error) {
 		if in.FastSymlink() {
 			return in.Block[:min(in.size, 60)], nil
 		}
+		if in.size > 0 {
+			// A device with a size, or no type that has contents.
+			return nil, corrupt("inode", "i_mode", in.Offset, uint64(in.Mode))
+		}
 		return nil, nil
 	}
 	tail, _, err := f.inlineTail(in)

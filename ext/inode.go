@@ -68,6 +68,9 @@ func (f *FS) DecodeInode(raw []byte, ino Ino, off int64) *Inode {
 func (f *FS) decodeInode(in *Inode, raw []byte, ino Ino, off int64) {
 	layout.DecodeInodeTo(&in.Inode, raw)
 	in.Ino, in.Offset, in.Raw, in.ChecksumOK = ino, off, raw, true
+	if !f.hasIncompat(layout.Incompat64Bit) {
+		in.FileACL &= 1<<32 - 1 // the high half is another field's then (ext4_iget, fs/ext4/inode.c)
+	}
 	in.size = in.Inode.Size(f.hasIncompat(layout.IncompatLargeDir))
 	if f.Super.MetadataCsum() {
 		sum, wide := layout.InodeChecksum(raw, f.inodeSeed(in))

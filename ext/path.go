@@ -83,14 +83,13 @@ func (f *FS) resolveFrom(at *Inode, path string, follow bool) (*Inode, error) {
 	links := 0
 	rest := path
 	for {
-		var name string
 		rest = strings.TrimLeft(rest, "/")
 		if rest == "" {
 			return at, nil
 		}
-		name, rest, _ = strings.Cut(rest, "/")
+		name, after, slash := strings.Cut(rest, "/")
+		rest = after
 		last := strings.Trim(rest, "/") == ""
-		slash := last && strings.HasSuffix(path, "/")
 		if !at.IsDir() {
 			return nil, errNotDir
 		}
@@ -121,13 +120,17 @@ func (f *FS) resolveFrom(at *Inode, path string, follow bool) (*Inode, error) {
 					return nil, err
 				}
 			}
-			if rest = string(target) + "/" + rest; last && !slash {
-				rest = string(target)
+			rest = string(target)
+			if slash {
+				rest += "/" + after
 			}
 			if len(rest) > maxPath {
 				return nil, ErrLoop
 			}
 			continue
+		}
+		if slash && !in.IsDir() {
+			return nil, errNotDir
 		}
 		at = in
 	}

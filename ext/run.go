@@ -74,13 +74,16 @@ func (f *FS) hasMap(in *Inode) bool {
 // first block to the last that its size or its map reaches: Data, Unwritten and
 // Hole. Where the map goes back on itself an error is yielded and what repeats
 // is left out.
-func (f *FS) Runs(in *Inode) iter.Seq2[Run, error] {
+func (f *FS) Runs(in *Inode) iter.Seq2[Run, error] { return f.cover(in, f.Map(in)) }
+
+// cover is Runs of what a map yields.
+func (f *FS) cover(in *Inode, mapped iter.Seq2[Run, error]) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		if !f.hasMap(in) {
 			return
 		}
 		next := uint64(0)
-		for r, err := range f.Map(in) {
+		for r, err := range mapped {
 			if err != nil {
 				if !yield(Run{}, err) {
 					return

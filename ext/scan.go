@@ -51,10 +51,7 @@ func (f *FS) ScanInodes(ctx context.Context, visit func(worker int, in *Inode), 
 	}
 	perRead := uint32(max(scanStep/f.inodeSize, 1))
 	var tasks []task
-	for g := range f.groupCount {
-		if g%f.groups.perBlock == 0 && f.Group(g) == nil && int(g/f.groups.perBlock) >= len(f.groups.blocks) {
-			break // no descriptors from here on
-		}
+	for g := range f.Groups() {
 		used := f.UsedInodes(g)
 		if used == 0 {
 			continue
@@ -111,8 +108,8 @@ type DirBlock struct {
 }
 
 // DirBlocks appends the blocks of a directory that its size reaches, until list
-// is longer than limit. Damage of the map goes to fail.
-func (f *FS) DirBlocks(list []DirBlock, dir *Inode, limit int, fail func(error)) []DirBlock {
+// is longer than limit or nodes exhausted. Damage of the map goes to fail.
+func (f *FS) DirBlocks(list []DirBlock, dir *Inode, limit int, nodes *NodeBudget, fail func(error)) []DirBlock {
 	end := f.blocksFor(dir.size)
 	var few [4]Run
 	if runs, ok := f.AppendSimple(few[:0], dir); ok && len(runs) == 1 && runs[0].Logical == 0 && runs[0].Len == end && runs[0].Kind == Data {
@@ -121,7 +118,7 @@ func (f *FS) DirBlocks(list []DirBlock, dir *Inode, limit int, fail func(error))
 		}
 		return list
 	}
-	for r, err := range f.Runs(dir) {
+	for r, err := range f.RunsWithin(dir, nodes) {
 		if err != nil {
 			fail(err)
 			continue

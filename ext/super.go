@@ -3,6 +3,7 @@ package ext
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/extscope/extscope/ext/layout"
@@ -20,6 +21,21 @@ type superCopy struct {
 	sumBad bool
 }
 
+// doubt says why a copy that could be read is not to be trusted, "" for one that
+// is. The kernel refuses all of these.
+func (c *superCopy) doubt() string {
+	switch {
+	case c.sumBad:
+		return fmt.Sprintf("checksum %#x does not match its contents", c.Checksum)
+	case c.Groups()*uint64(c.InodesPerGroup) != uint64(c.InodesCount):
+		return fmt.Sprintf("s_inodes_count is %d, and %d groups of %d inodes make %d", c.InodesCount, c.Groups(),
+			c.InodesPerGroup, c.Groups()*uint64(c.InodesPerGroup))
+	case c.FirstIno < layout.GoodOldFirstIno:
+		return fmt.Sprintf("s_first_ino is %d", c.FirstIno)
+	}
+	return ""
+}
+
 // chooseSuper picks the superblock to use: the one asked for; the primary when
 // it can be right; else the first good backup.
 func (f *FS) chooseSuper(o Options) error {
@@ -27,19 +43,22 @@ func (f *FS) chooseSuper(o Options) error {
 		return f.superAsked(o)
 	}
 	primary, err := f.readSuper(layout.SuperblockOffset)
-	if err == nil && !primary.sumBad {
-		f.use(primary)
-		return nil
+	doubt := ""
+	if err == nil {
+		if doubt = primary.doubt(); doubt == "" {
+			f.use(primary)
+			return nil
+		}
 	}
 	backup, found := f.findBackup(primary)
 	switch {
 	case err == nil && (!found || sameGeometry(primary, backup)):
-		// Only the checksum is wrong; the primary is the fresher of the two.
+		// What counts agrees with the backup; the primary is the fresher one.
 		f.use(primary)
-		f.warn(AboutSuper, "primary superblock: checksum %#x does not match its contents", primary.Checksum)
+		f.warn(AboutSuper, "primary superblock: %s", doubt)
 		return nil
 	case err == nil:
-		f.warn(AboutSuper, "primary superblock: checksum does not match, and its geometry differs from the backup in group %d", backup.BlockGroupNr)
+		f.warn(AboutSuper, "primary superblock: %s, and it differs from the backup in group %d", doubt, backup.BlockGroupNr)
 	case found:
 		f.warn(AboutSuper, "primary superblock: %v", err)
 	default:
@@ -103,7 +122,7 @@ func (f *FS) readSuper(off int64) (superCopy, error) {
 func sameGeometry(a, b superCopy) bool {
 	return a.LogBlockSize == b.LogBlockSize && a.BlocksCount == b.BlocksCount && a.InodesCount == b.InodesCount && a.FirstDataBlock == b.FirstDataBlock &&
 		a.BlocksPerGroup == b.BlocksPerGroup && a.InodesPerGroup == b.InodesPerGroup &&
-		a.InodeSize == b.InodeSize && a.DescSize == b.DescSize && a.UUID == b.UUID &&
+		a.InodeSize == b.InodeSize && a.FirstIno == b.FirstIno && a.DescSize == b.DescSize && a.UUID == b.UUID &&
 		a.Incompat&^layout.IncompatRecover == b.Incompat&^layout.IncompatRecover
 }
 
@@ -137,7 +156,7 @@ func (f *FS) findBackup(primary superCopy) (superCopy, bool) {
 // there.
 func (f *FS) backupAt(off int64) (superCopy, bool) {
 	c, err := f.readSuper(off)
-	if err != nil || c.sumBad || c.BlockGroupNr == 0 {
+	if err != nil || c.doubt() != "" || c.BlockGroupNr == 0 {
 		return c, false
 	}
 	g := newGeometry(c.Superblock)

@@ -5,10 +5,9 @@ import "github.com/extscope/extscope/ext/layout"
 // doubt looks at whether the primary superblock, though it could be right, leads
 // to a file system. If not, and a backup with other numbers does, it is used.
 func (f *FS) doubt(o Options) {
-	groups := uint64(f.groupCount) * uint64(f.inodesPerGroup)
 	// Blocks of 1 KiB count from 1, but for clusters (__ext4_fill_super).
 	first := f.blockSize == 1024 && f.firstDataBlock == 0 && f.clusterBlocks == 1
-	if groups == uint64(f.Super.InodesCount) && !first && f.leads() {
+	if !first && f.leads() {
 		return
 	}
 	primary := superCopy{Superblock: f.Super}
@@ -27,9 +26,6 @@ func (f *FS) doubt(o Options) {
 	}
 	if first {
 		f.warn(AboutSuper, "superblock: s_first_data_block is 0, and blocks of 1 KiB count from 1")
-	}
-	if groups != uint64(f.Super.InodesCount) {
-		f.warn(AboutSuper, "superblock: %d inodes are claimed, and %d groups of %d have %d", f.Super.InodesCount, f.groupCount, f.inodesPerGroup, groups)
 	}
 }
 

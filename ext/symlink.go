@@ -64,20 +64,16 @@ func (f *FS) linkBytes(in *Inode) ([]byte, error) {
 		return nil, corrupt("symlink", "i_size", in.Offset+4, in.size)
 	}
 	b := make([]byte, in.size)
-	var few [4]Run
-	if runs, ok := f.AppendSimple(few[:0], in); ok && len(runs) == 1 && runs[0].Logical == 0 && runs[0].Kind == Data {
-		_, err := f.ReadAt(b, f.bytes(runs[0].Physical))
-		return b, err
-	}
-	file := f.File(in)
-	if err := file.Err(); err != nil {
+	// No target is longer than a block: the rest of the map does not matter.
+	r, err := f.firstRun(in)
+	if err != nil {
 		return nil, err
 	}
-	if len(file.runs) == 0 || file.runs[0].Logical != 0 {
+	if r.Logical != 0 || r.Kind != Data {
 		return nil, corrupt("symlink", "i_block", in.Offset+0x28, 0)
 	}
-	_, err := file.ReadAt(b, 0)
-	return b, ignoreEOF(err)
+	_, err = f.ReadAt(b, f.bytes(r.Physical))
+	return b, err
 }
 
 // ignoreEOF drops the io.EOF with which ReadAt marks a read that reaches the

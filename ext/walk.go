@@ -43,7 +43,7 @@ type WalkEntry struct {
 func (e *WalkEntry) Inode() (*Inode, error) {
 	if e.read == nil {
 		if err := e.fs.inodeUnchecked(e.own, e.Ino); err != nil {
-			return nil, fmt.Errorf("%s: %w", e.Path, err)
+			return nil, fmt.Errorf("%s: %w", shown(e.Path), err)
 		}
 		e.read = e.own
 	}
@@ -226,7 +226,7 @@ func (w *walk) enter(n *walkNode, k int, p []byte, fail func(error) bool) (_ *wa
 	}
 	if why != "" {
 		w.skip(n, k)
-		return nil, fail(fmt.Errorf("%s (inode %d): %s, not gone into", p, ino, why))
+		return nil, fail(fmt.Errorf("%s (inode %d): %s, not gone into", shown(p), ino, why))
 	}
 	w.met.add(ino)
 	node := w.take(n, k)
@@ -237,14 +237,24 @@ func (w *walk) enter(n *walkNode, k int, p []byte, fail func(error) bool) (_ *wa
 // tell yields what was wrong with a directory.
 func (w *walk) tell(n *walkNode, p []byte, fail func(error) bool) bool {
 	for _, err := range n.list.errs.errs {
-		if !fail(fmt.Errorf("%s (inode %d): %w", p, n.ino, err)) {
+		if !fail(fmt.Errorf("%s (inode %d): %w", shown(p), n.ino, err)) {
 			return false
 		}
 	}
 	if more := n.list.errs.more; more > 0 {
-		return fail(fmt.Errorf("%s (inode %d): %d more places are damaged", p, n.ino, more))
+		return fail(fmt.Errorf("%s (inode %d): %d more places are damaged", shown(p), n.ino, more))
 	}
 	return true
+}
+
+// shown is a path as errors give it: there may be as many of them as names, and
+// paths of a MiB.
+func shown(p []byte) []byte {
+	const most = 4096 // PATH_MAX
+	if len(p) <= most {
+		return p
+	}
+	return append([]byte("…"), p[len(p)-most/4:]...)
 }
 
 // WalkStart is the entry that a walk starts at: depth 0, and the last part of

@@ -28,6 +28,7 @@ const (
 	BadSize           Kind = "bad-size"
 	BadSymlink        Kind = "bad-symlink"
 	BadXattr          Kind = "bad-xattr"
+	BadHtree          Kind = "bad-htree"
 	BadInode          Kind = "bad-inode"
 	BadEntry          Kind = "bad-entry"
 	DanglingEntry     Kind = "dangling-entry"
@@ -43,7 +44,7 @@ const (
 
 // Kinds lists all kinds, the gravest first.
 func Kinds() []Kind {
-	return []Kind{BadSuperblock, BadChecksum, BadExtent, BadBlockPointer, BadSize, BadSymlink, BadXattr, BadInode,
+	return []Kind{BadSuperblock, BadChecksum, BadExtent, BadBlockPointer, BadSize, BadSymlink, BadXattr, BadHtree, BadInode,
 		BadEntry, DanglingEntry, WrongFiletype, DirectoryHardLink, LinkCount, UnattachedInode,
 		OrphanListed, RottenLink, SymlinkLoop, OddTime}
 }
@@ -57,6 +58,7 @@ var meanings = map[Kind]string{
 	BadSize:           `i_size that the inode's map cannot reach`,
 	BadSymlink:        `a target that cannot be read`,
 	BadXattr:          `extended attributes that cannot be right`,
+	BadHtree:          `a directory index that breaks its own rules`,
 	BadInode:          `another field of an inode that cannot be right`,
 	BadEntry:          `a malformed directory entry or block, a wrong "." or "..", a bad name`,
 	DanglingEntry:     `a name for an inode that is not in use, reserved or out of range`,
@@ -143,6 +145,7 @@ type auditor struct {
 	tree    *links.Tree
 	workers []*worker
 	seeds   []dirSeed // of all directories in use, by number
+	nodes   *ext.NodeBudget
 
 	mu         sync.Mutex
 	findings   []Finding
@@ -152,11 +155,12 @@ type auditor struct {
 
 // Run audits a file system. The error is ctx's; damage becomes findings.
 func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
-	a := &auditor{fs: f, o: o, counts: map[Kind]uint64{}}
+	a := &auditor{fs: f, o: o, counts: map[Kind]uint64{}, nodes: f.NewNodeBudget()}
 	for range ext.Workers() {
 		a.workers = append(a.workers, &worker{a: a})
 	}
 	a.super()
+	a.numbers()
 	a.groups(ctx)
 	t, err := links.Survey(ctx, f, links.Hooks{
 		Inode:     func(w int, in *ext.Inode) { a.workers[w].inode(in) },
@@ -171,6 +175,8 @@ func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
 	}
 	a.damage()
 	a.dotdots()
+	a.heights()
+	a.valueInodes()
 	a.linkCounts()
 	a.orphans()
 	if err := a.unattached(ctx); err != nil {

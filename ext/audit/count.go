@@ -98,16 +98,22 @@ func (a *auditor) xattrBlocks(ctx context.Context) error {
 	slices.SortFunc(refs, func(x, y aclRef) int {
 		return cmp.Or(cmp.Compare(x.block, y.block), cmp.Compare(x.ino, y.ino))
 	})
-	for i, r := range refs {
-		if i&0xff == 0 && ctx.Err() != nil {
-			return ctx.Err()
+	for i, n := 0, 0; i < len(refs); i += n {
+		r := refs[i]
+		for n = 1; i+n < len(refs) && refs[i+n].block == r.block; n++ {
 		}
-		if i > 0 && refs[i-1].block == r.block {
-			continue
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		b, h, _, err := a.fs.XattrBlock(r.block)
+		b, h, entries, err := a.fs.XattrBlock(r.block)
 		if err != nil {
 			a.addError(r.ino, err)
+		}
+		if b != nil && h.RefCount != 0 {
+			a.xattrHeader(r.ino, r.block, h, n)
+		}
+		for j := range entries {
+			a.xattrEntry(r.ino, r.block, &entries[j])
 		}
 		if b == nil || !a.fs.Super.MetadataCsum() {
 			continue
@@ -164,7 +170,7 @@ func (a *auditor) named(ctx context.Context) error {
 func (a *auditor) directoryLinks(all *links.Names) {
 	for ino, dirs := range a.tree.DirectoryLinks() {
 		for _, n := range all.Of(ino) {
-			if slices.Contains(dirs, n.Dir) {
+			if _, further := slices.BinarySearch(dirs, n.Dir); further {
 				a.add(Finding{Kind: DirectoryHardLink, Ino: n.Dir, Entry: true, Target: ino, Name: n.Name,
 					Detail: fmt.Sprintf("a further name of directory inode %d", ino)})
 			}

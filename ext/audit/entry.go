@@ -57,6 +57,7 @@ func (w *worker) block(b *links.Block) {
 	w.dot = dotState{}
 	w.hashes = w.hashes[:0]
 	a := w.a
+	w.index(b)
 	if b.Inline || !a.fs.Super.MetadataCsum() || a.skip(BadChecksum) {
 		return
 	}

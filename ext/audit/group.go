@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/extscope/extscope/ext"
@@ -21,6 +22,9 @@ func (a *auditor) super() {
 	for _, w := range a.fs.Warnings() {
 		if w.About == ext.AboutSuper || w.About == ext.AboutGroups {
 			a.add(Finding{Kind: BadSuperblock, Detail: w.Text})
+		}
+		if w.About == ext.AboutSize {
+			a.lost(errors.New(w.Text))
 		}
 	}
 	if s.Incompat&layout.IncompatMMP != 0 {

@@ -13,10 +13,12 @@ type worker struct {
 	a      *auditor
 	acls   []aclRef
 	dots   []dotdot
-	runs   []ext.Run // scratch
-	seeds  []dirSeed // of directories met
+	runs   []ext.Run  // scratch
+	seeds  []dirSeed  // of directories met
 	hashes []nameHash // of the block at hand
 	dot    dotState
+	values []eaRef
+	levels []dxLevels
 }
 
 // An aclRef is an inode's pointer to a block of extended attributes.
@@ -42,6 +44,7 @@ func (w *worker) inode(in *ext.Inode) {
 		w.seeds = append(w.seeds, dirSeed{in.Ino, a.fs.InodeSeed(in)})
 	}
 	w.times(in)
+	w.fields(in)
 	w.blocks(in)
 }
 
@@ -71,10 +74,19 @@ func (w *worker) blocks(in *ext.Inode) {
 func (w *worker) walk(in *ext.Inode) {
 	a := w.a
 	sums := a.fs.Super.MetadataCsum() && in.Flags&layout.FlagExtents != 0 && !a.skip(BadChecksum)
-	for r, err := range a.fs.Map(in) {
+	next, disorder := uint64(0), false
+	for r, err := range a.fs.MapWithin(in, a.nodes) {
 		if err != nil {
 			a.addError(in.Ino, err)
 			continue
+		}
+		if r.Kind != ext.Index {
+			if r.Logical < next && !disorder {
+				disorder = true
+				a.add(Finding{Kind: BadExtent, Ino: in.Ino, HasBlock: true, Block: r.Physical, Offset: in.Offset + 0x28,
+					Detail: fmt.Sprintf("the extent of file block %d begins before the one in front of it ends, at %d", r.Logical, next)})
+			}
+			next = max(next, r.Logical+r.Len)
 		}
 		if r.Kind == ext.Index && sums {
 			w.extentSum(in, r.Physical)
@@ -124,6 +136,8 @@ func kindOf(c *layout.CorruptError) Kind {
 		return BadSymlink
 	case "xattr block", "inode xattrs", "xattr inode":
 		return BadXattr
+	case "directory index root", "directory index node":
+		return BadHtree
 	case "orphan list", "orphan file", "superblock", "group descriptor", "MMP block":
 		return BadSuperblock
 	}

@@ -66,12 +66,24 @@ func (t *table) at(key uint64) *slot {
 func (t *Tree) newLookups() *lookups {
 	l := &lookups{t: t, seed: maphash.MakeSeed(), lost: map[uint64][]lostName{}}
 	records := t.base.records
-	l.known = newTable(len(records))
+	entries := len(records)
+	for i := range records {
+		if l.folds(records[i].dir) {
+			entries++
+		}
+	}
+	l.known = newTable(entries)
 	for i := range records {
 		r := &records[i]
 		s := l.known.at(l.key(r.dir, t.base.bytes(r)))
 		if s.key == 0 { // of a name that is there twice, either will do
 			s.key, s.ino = l.key(r.dir, t.base.bytes(r)), uint32(r.ino)
+		}
+		if l.folds(r.dir) {
+			key := l.foldKey(r.dir, t.base.bytes(r))
+			if s := l.known.at(key); s.key == 0 {
+				s.key, s.ino = key, uint32(r.ino)
+			}
 		}
 	}
 	return l
@@ -88,28 +100,40 @@ func (l *lookups) find(dir Ino, name []byte) (ino Ino, known bool) {
 	if s := l.known.at(key); s.key != 0 {
 		return Ino(s.ino), true
 	}
-	if l.t.state[dir]&stateCasefold != 0 {
-		return l.folded(dir, name), true
+	folds := l.folds(dir)
+	if folds {
+		if s := l.known.at(l.foldKey(dir, name)); s.key != 0 {
+			return Ino(s.ino), true
+		}
 	}
 	if !l.answered {
 		return 0, false
 	}
 	s := l.answers.at(key)
+	if s.ino == 0 && folds {
+		s = l.answers.at(l.foldKey(dir, name))
+	}
 	return Ino(s.ino), s.key != 0
 }
 
-// folded looks a name up in a casefolded directory, which may know it in
-// another case.
-func (l *lookups) folded(dir Ino, name []byte) Ino {
-	in, err := l.t.FS.Inode(dir)
-	if err != nil {
-		return 0
+// folds reports whether a directory takes other cases of a name when there is
+// no exact one: not so where names cannot be read.
+func (l *lookups) folds(dir Ino) bool {
+	return l.t.state[dir]&(stateCasefold|stateEncrypt) == stateCasefold
+}
+
+// foldKey is the key of all cases of a name.
+func (l *lookups) foldKey(dir Ino, name []byte) uint64 {
+	return max(l.key(dir, ext.FoldName(name))^1<<63, 1)
+}
+
+// queries asks for a name.
+func (l *lookups) queries(dir Ino, name []byte) []query {
+	q := []query{{key: l.key(dir, name), dir: dir}}
+	if l.folds(dir) {
+		q = append(q, query{key: l.foldKey(dir, name), dir: dir})
 	}
-	ino, err := l.t.FS.Lookup(in, name)
-	if err != nil {
-		return 0
-	}
-	return ino
+	return q
 }
 
 // ask adds to what is to be looked up, and empties q.
@@ -141,6 +165,12 @@ func (l *lookups) answer(ctx context.Context) error {
 		}
 		_ = t.eachRecord(&b, func(e *layout.Dirent) {
 			if s := l.answers.at(l.key(b.Dir, c.spell(w, b.Dir, e))); s.key != 0 {
+				atomic.StoreUint32(&s.ino, uint32(e.Ino))
+			}
+			if !l.folds(b.Dir) {
+				return
+			}
+			if s := l.answers.at(l.foldKey(b.Dir, e.Name)); s.key != 0 {
 				atomic.StoreUint32(&s.ino, uint32(e.Ino))
 			}
 		})

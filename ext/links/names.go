@@ -181,49 +181,58 @@ func (n *Names) of(ino Ino) ([]nameRecord, *Names) {
 		n = n.base
 	}
 	from := sort.Search(len(n.records), func(i int) bool { return n.records[i].ino >= ino })
-	to := from
-	for to < len(n.records) && n.records[to].ino == ino {
-		to++
-	}
+	to := from + sort.Search(len(n.records)-from, func(i int) bool { return n.records[from+i].ino > ino })
 	return n.records[from:to], n
 }
 
-// maxDepth bounds how many directories a path leads through; the kernel's own
-// bound is PATH_MAX, half as many.
-const maxDepth = 4096
+const (
+	// maxPath bounds a path in bytes, as PATH_MAX does in the kernel: one that is
+	// longer starts further down, with "@N" for the directory.
+	maxPath = 4096
+	// maxPathDeep is the bound where names lie so deep, on average, that paths
+	// would take far more room than the names: on no sound file system.
+	maxPathDeep = 256
+)
 
-// Dir is the path of a directory: "/" for the root, and "@N" for the top of a
-// tree that the root does not reach.
+// Dir is the path of a directory: "/" for the root. It starts with "@N" where
+// the root does not reach directory N, or where the path would be too long.
 func (n *Names) Dir(dir Ino) []byte {
 	var chain [][]byte
-	at := dir
+	at, length := dir, 0
 	for at != layout.RootIno {
+		if p := n.t.paths.get(at); p != nil && length+len(p) <= n.t.maxPath {
+			chain = append(chain, p)
+			break
+		}
 		name, parent := n.under(at)
-		if name == nil || len(chain) == maxDepth || parent == dir {
-			// Nothing above it, or a circle: the path starts here.
+		if name == nil || length+1+len(name) > n.t.maxPath || n.t.circles[at] {
+			// Nothing above it, too much, or a circle: the path starts here.
 			chain = append(chain, fmt.Appendf(nil, "@%d", at))
-			slices.Reverse(chain)
-			return bytes.Join(chain, []byte("/"))
+			break
 		}
 		chain = append(chain, name)
+		length += 1 + len(name)
 		at = parent
 	}
 	if len(chain) == 0 {
 		return []byte("/")
 	}
-	chain = append(chain, nil)
+	if at == layout.RootIno {
+		chain = append(chain, nil)
+	}
 	slices.Reverse(chain)
-	return bytes.Join(chain, []byte("/"))
+	p := bytes.Join(chain, []byte("/"))
+	n.t.paths.put(dir, p)
+	return p
 }
 
 // under is a directory's name under its parent; nil for one that nothing names.
 func (n *Names) under(dir Ino) ([]byte, Ino) {
 	parent := n.t.Parent(dir)
 	records, n := n.of(dir)
-	for i := range records {
-		if records[i].dir == parent {
-			return n.bytes(&records[i]), parent
-		}
+	i := sort.Search(len(records), func(i int) bool { return records[i].dir >= parent })
+	if i < len(records) && records[i].dir == parent {
+		return n.bytes(&records[i]), parent
 	}
 	return nil, 0
 }
@@ -231,6 +240,7 @@ func (n *Names) under(dir Ino) ([]byte, Ino) {
 // Path is the path of one name.
 func (n *Names) Path(name Name) []byte {
 	p := n.Dir(name.Dir)
+	p = append(make([]byte, 0, len(p)+1+len(name.Name)), p...)
 	if len(p) > 1 || p[0] != '/' {
 		p = append(p, '/')
 	}

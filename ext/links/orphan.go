@@ -47,11 +47,12 @@ type Orphan struct {
 // beside it.
 func (t *Tree) Orphans(ctx context.Context) ([]Orphan, []error, error) {
 	list, errs := ListedOrphans(t.FS)
+	nodes := t.FS.NewNodeBudget()
 	listed := t.NewSet()
 	var all []Orphan
 	want := t.NewSet()
 	for _, l := range list {
-		o, err := t.orphan(l.Ino)
+		o, err := t.orphan(l.Ino, nodes)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -76,7 +77,7 @@ func (t *Tree) Orphans(ctx context.Context) ([]Orphan, []error, error) {
 		if listed.Has(u.Ino) {
 			continue
 		}
-		o, err := t.orphan(u.Ino)
+		o, err := t.orphan(u.Ino, nodes)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -84,7 +85,7 @@ func (t *Tree) Orphans(ctx context.Context) ([]Orphan, []error, error) {
 		o.Source, o.Kind, o.Below = SourceScan, OrphanUnattached, u.Below
 		all = append(all, o)
 	}
-	unlisted, err := t.unlisted(ctx, listed)
+	unlisted, err := t.unlisted(ctx, listed, nodes)
 	if err != nil {
 		return nil, errs, err
 	}
@@ -148,23 +149,36 @@ func (t *Tree) subtrees(all []Orphan, names *Names) {
 }
 
 // orphan fills in what the inode itself tells.
-func (t *Tree) orphan(ino Ino) (Orphan, error) {
+func (t *Tree) orphan(ino Ino, nodes *ext.NodeBudget) (Orphan, error) {
 	in, err := t.FS.Inode(ino)
 	if err != nil {
 		return Orphan{}, err
 	}
-	return t.orphanOf(in), nil
+	return t.orphanOf(in, nodes), nil
 }
 
-func (t *Tree) orphanOf(in *ext.Inode) Orphan {
+func (t *Tree) orphanOf(in *ext.Inode, nodes *ext.NodeBudget) Orphan {
 	o := Orphan{Ino: in.Ino, Type: in.Type(), Size: in.Size(), Links: in.Links, Dtime: in.DtimeTime()}
-	o.Recoverable = o.Type != 0 && t.FS.File(in).Err() == nil
+	o.Recoverable = o.Type != 0 && t.mapped(in, nodes)
 	return o
+}
+
+// mapped reports whether all of an inode's contents are still mapped.
+func (t *Tree) mapped(in *ext.Inode, nodes *ext.NodeBudget) bool {
+	if !t.FS.HasMap(in) {
+		return t.FS.File(in).Err() == nil
+	}
+	for _, err := range t.FS.RunsWithin(in, nodes) {
+		if err != nil {
+			return false
+		}
+	}
+	return t.FS.CheckSize(in) == nil
 }
 
 // unlisted finds inodes that are allocated, have a type and no link, and are on
 // no list: a file system without a journal keeps none of its open files.
-func (t *Tree) unlisted(ctx context.Context, listed Set) ([]Orphan, error) {
+func (t *Tree) unlisted(ctx context.Context, listed Set, nodes *ext.NodeBudget) ([]Orphan, error) {
 	parts := make([][]Orphan, ext.Workers())
 	err := t.FS.ScanInodes(ctx, func(w int, in *ext.Inode) {
 		if in.Links != 0 || in.Mode == 0 || in.Dtime != 0 || listed.Has(in.Ino) || t.FS.Reserved(in.Ino) {
@@ -175,7 +189,7 @@ func (t *Tree) unlisted(ctx context.Context, listed Set) ([]Orphan, error) {
 		}
 		own := *in
 		own.Raw = slices.Clone(in.Raw)
-		o := t.orphanOf(&own)
+		o := t.orphanOf(&own, nodes)
 		o.Kind, o.Source = OrphanUnlinked, SourceScan
 		parts[w] = append(parts[w], o)
 	}, func(Ino, uint32, error) {}) // told by the survey
@@ -218,6 +232,9 @@ func ListedOrphans(f *ext.FS) ([]Listed, []error) {
 	return append(list, inFile...), append(errs, fileErrs...)
 }
 
+// orphanErrors bounds how much damage of the orphan file is told.
+const orphanErrors = 1000
+
 // orphanFile reads the slots of the orphan file that hold a number.
 func orphanFile(f *ext.FS, seen map[Ino]bool) ([]Listed, []error) {
 	if f.Super.Compat&layout.CompatOrphanFile == 0 || f.Super.OrphanFileInum == 0 {
@@ -230,7 +247,11 @@ func orphanFile(f *ext.FS, seen map[Ino]bool) ([]Listed, []error) {
 	var list []Listed
 	var errs []error
 	buf := make([]byte, f.BlockSize())
+	left := f.Size()/int64(f.BlockSize()) + 1 // a map can name the same blocks over and over
 	for r, err := range f.Runs(in) {
+		if len(errs) > orphanErrors {
+			break
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -239,6 +260,9 @@ func orphanFile(f *ext.FS, seen map[Ino]bool) ([]Listed, []error) {
 			continue
 		}
 		for i := range r.Len {
+			if left--; left < 0 || len(errs) > orphanErrors {
+				return list, append(errs, &layout.CorruptError{Struct: "orphan file", Field: "block", Offset: in.Offset + 0x28, Value: r.Logical + i})
+			}
 			b := r.Physical + layout.Block(i)
 			if err := f.ReadBlock(buf, b); err != nil {
 				errs = append(errs, err)

@@ -71,12 +71,13 @@ func (s *ownerScan) metadata() {
 // inodes too: they tell whose a free block was.
 func (s *ownerScan) inodes(ctx context.Context, progress func(done, total int)) error {
 	total := int(lastUsed(s.fs))
+	nodes := s.fs.NewNodeBudget()
 	return s.fs.ScanInodes(ctx, func(w int, in *ext.Inode) {
 		if progress != nil && in.Ino&0xfff == 0 {
 			progress(int(in.Ino), total)
 		}
 		live := in.Links > 0 || in.Ino < s.fs.FirstIno() // the journal of some systems has no link
-		for r, err := range s.fs.Map(in) {
+		for r, err := range s.fs.MapWithin(in, nodes) {
 			if ctx.Err() != nil {
 				return
 			}

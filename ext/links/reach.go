@@ -99,7 +99,7 @@ func (t *Tree) reach() {
 
 // climbAll marks every directory whose chain of parents comes to a marked one.
 func (t *Tree) climbAll() {
-	t.hidden = false
+	t.hidden, t.circles = false, nil
 	for i := range t.state {
 		t.state[i] &^= stateLost
 	}
@@ -116,6 +116,9 @@ func (t *Tree) climbAll() {
 			chain = append(chain, at)
 			at = Ino(t.parent[at])
 		}
+		if t.Known(at) && t.state[at]&stateSeen != 0 {
+			t.circle(at)
+		}
 		reached := t.Reached(at)
 		for _, c := range chain {
 			t.state[c] &^= stateSeen
@@ -127,6 +130,18 @@ func (t *Tree) climbAll() {
 		}
 		t.hidden = t.hidden || !reached
 	}
+}
+
+// circle notes the circle of parents that a directory is in.
+func (t *Tree) circle(dir Ino) {
+	lowest := dir
+	for at := t.Parent(dir); at != dir; at = t.Parent(at) {
+		lowest = min(lowest, at)
+	}
+	if t.circles == nil {
+		t.circles = map[Ino]bool{}
+	}
+	t.circles[lowest] = true
 }
 
 // SeveralNames reports whether a directory has more than one name.

@@ -49,10 +49,13 @@ type resolver struct {
 	mount [][]byte
 	// targets keeps the targets of links met on the way.
 	targets map[Ino][]byte
+	led     map[ledKey]led
+	above   map[Ino]Ino  // of directories that nothing names
+	mounts  map[Ino]bool // whether directories are mount points
 }
 
 func (t *Tree) newResolver(mountedAt string, l *lookups) *resolver {
-	r := &resolver{t: t, lookups: l, targets: map[Ino][]byte{}}
+	r := &resolver{t: t, lookups: l, targets: map[Ino][]byte{}, led: map[ledKey]led{}, above: map[Ino]Ino{}, mounts: map[Ino]bool{}}
 	for _, c := range bytes.Split([]byte(mountedAt), []byte("/")) {
 		if len(c) > 0 {
 			r.mount = append(r.mount, c)
@@ -84,35 +87,43 @@ func (r *resolver) absolute(target []byte) (rest []byte, external bool) {
 	return rest, false
 }
 
-// maxTarget bounds a path while targets are put in place of links, in bytes.
-const maxTarget = 4096 * ext.MaxLinks
+// follow leads a symlink's target, met in directory dir, to its end. As in the
+// kernel, more than MaxLinks symlinks on the way, this one included, are a loop
+// whatever comes behind them.
+func (r *resolver) follow(dir Ino, target []byte) Outcome {
+	out, links := r.lead(dir, target, 0)
+	if 1+links > ext.MaxLinks {
+		return Outcome{State: StateLoop, Dir: out.Dir, Name: out.Name}
+	}
+	return out
+}
 
-// follow leads a symlink's target, met in directory dir, to its end. links is
-// how many were followed before, the one with this target included.
-func (r *resolver) follow(dir Ino, target []byte, links int) Outcome {
+// lead is follow without that bound; links is how many others were followed, no
+// more than tell a loop.
+func (r *resolver) lead(dir Ino, target []byte, depth int) (out Outcome, links int) {
 	at := dir
 	rest := target
 	if len(target) == 0 {
-		return Outcome{State: StateRotten, Dir: dir, Name: []byte{}}
+		return Outcome{State: StateRotten, Dir: dir, Name: []byte{}}, 0
 	}
 	if target[0] == '/' {
 		var external bool
 		if rest, external = r.absolute(target); external {
-			return Outcome{State: StateExternal}
+			return Outcome{State: StateExternal}, 0
 		}
 		at = layout.RootIno
 	}
-	out := Outcome{State: StateOK, Ino: at, Dir: at}
+	out = Outcome{State: StateOK, Ino: at, Dir: at}
 	for {
 		rest = bytes.TrimLeft(rest, "/")
 		if len(rest) == 0 {
 			out.Ino = at
-			return out
+			return out, links
 		}
 		var name []byte
 		name, after, slash := bytes.Cut(rest, []byte("/"))
 		if r.t.Type(at) != layout.ModeDir {
-			return Outcome{State: StateRotten, Dir: at, Name: name, NotDir: true}
+			return Outcome{State: StateRotten, Dir: at, Name: name, NotDir: true}, links
 		}
 		switch string(name) {
 		case ".":
@@ -126,51 +137,72 @@ func (r *resolver) follow(dir Ino, target []byte, links int) Outcome {
 		ino, known := r.lookups.find(at, name)
 		switch {
 		case !known:
-			r.queries = append(r.queries, query{key: r.lookups.key(at, name), dir: at})
-			return Outcome{State: statePending}
+			r.queries = append(r.queries, r.lookups.queries(at, name)...)
+			return Outcome{State: statePending}, links
 		case ino == 0 && r.t.broken.Has(at):
-			return Outcome{State: StateUnreadable, Dir: at, Name: name, Err: errHidden}
+			return Outcome{State: StateUnreadable, Dir: at, Name: name, Err: errHidden}, links
 		case ino == 0 && r.mount == nil && r.mountPoint(at):
-			return Outcome{State: StateExternal}
+			return Outcome{State: StateExternal}, links
 		case ino == 0 || !r.t.InUse(ino):
-			return Outcome{State: StateRotten, Dir: at, Name: name}
+			return Outcome{State: StateRotten, Dir: at, Name: name}, links
 		}
 		if r.t.Type(ino) == layout.ModeSymlink {
-			if links++; links > ext.MaxLinks {
-				return Outcome{State: StateLoop, Dir: at, Name: name}
+			one := r.link(at, ino, name, depth)
+			if links += one.links; one.out.State != StateOK || links > ext.MaxLinks {
+				return one.out, links
 			}
-			next, err := r.target(ino)
-			switch {
-			case err != nil:
-				return Outcome{State: StateUnreadable, Dir: at, Name: name, Err: err}
-			case len(next) == 0:
-				return Outcome{State: StateRotten, Dir: at, Name: name}
-			}
-			if next[0] == '/' {
-				inside, external := r.absolute(next)
-				if external {
-					return Outcome{State: StateExternal}
-				}
-				at, next = layout.RootIno, inside
-			}
-			if slash {
-				joined := make([]byte, 0, len(next)+1+len(after))
-				rest = append(append(append(joined, next...), '/'), after...)
-			} else {
-				rest = next
-			}
-			if len(rest) > maxTarget {
-				return Outcome{State: StateLoop, Dir: at, Name: name}
-			}
-			out.Dir, out.Name = at, nil
-			continue
+			out, at = one.out, one.out.Ino
+		} else {
+			out.Dir, out.Name = at, name
+			at = ino
 		}
-		out.Dir, out.Name = at, name
-		if slash && r.t.Type(ino) != layout.ModeDir {
-			return Outcome{State: StateRotten, Dir: at, Name: name, NotDir: true}
+		if slash && r.t.Type(at) != layout.ModeDir {
+			return Outcome{State: StateRotten, Dir: out.Dir, Name: out.Name, NotDir: true}, links
 		}
-		at, rest = ino, after
+		rest = after
 	}
+}
+
+// A led is where a symlink leads that was met on the way, and how many links
+// that takes, itself included.
+type led struct {
+	out   Outcome
+	links int
+	busy  bool // being followed: whoever meets it again is in a circle
+}
+
+type ledKey struct{ dir, ino Ino }
+
+const (
+	ledLimit  = 1 << 15 // results kept
+	leadDepth = 1 << 12 // links followed within each other, to find all results on the way
+)
+
+// link follows a symlink on the way, named in directory dir. Results are kept:
+// else the work would grow with the length of the way times that of targets.
+func (r *resolver) link(dir, ino Ino, name []byte, depth int) led {
+	key := ledKey{dir, ino}
+	loop := led{out: Outcome{State: StateLoop, Dir: dir, Name: name}, links: ext.MaxLinks + 1}
+	if l, ok := r.led[key]; ok && !l.busy {
+		return l
+	} else if ok || depth > leadDepth {
+		return loop
+	}
+	target, err := r.target(ino)
+	switch {
+	case err != nil:
+		return led{out: Outcome{State: StateUnreadable, Dir: dir, Name: name, Err: err}, links: 1}
+	case len(target) == 0:
+		return led{out: Outcome{State: StateRotten, Dir: dir, Name: name}, links: 1}
+	}
+	if len(r.led) >= ledLimit {
+		clear(r.led)
+	}
+	r.led[key] = led{busy: true}
+	out, links := r.lead(dir, target, depth+1)
+	l := led{out: out, links: min(links, ext.MaxLinks) + 1}
+	r.led[key] = l
+	return l
 }
 
 // mountPoint reports whether a directory is one of runtimeDirs, and empty: a
@@ -186,6 +218,16 @@ func (r *resolver) mountPoint(dir Ino) bool {
 	if !named {
 		return false
 	}
+	mount, ok := r.mounts[dir]
+	if !ok {
+		mount = r.empty(dir)
+		r.mounts[dir] = mount
+	}
+	return mount
+}
+
+// empty reports whether a directory holds nothing.
+func (r *resolver) empty(dir Ino) bool {
 	in, err := r.t.FS.Inode(dir)
 	if err != nil {
 		return false
@@ -206,6 +248,16 @@ func (r *resolver) up(dir Ino) Ino {
 	if p := r.t.Parent(dir); p != 0 {
 		return p
 	}
+	p, ok := r.above[dir]
+	if !ok {
+		p = r.dotdot(dir)
+		r.above[dir] = p
+	}
+	return p
+}
+
+// dotdot is the directory that ".." names, or the directory itself.
+func (r *resolver) dotdot(dir Ino) Ino {
 	if in, err := r.t.FS.Inode(dir); err == nil {
 		if p, err := r.t.FS.Lookup(in, []byte("..")); err == nil && r.t.Type(p) == layout.ModeDir {
 			return p

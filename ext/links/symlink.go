@@ -88,10 +88,10 @@ func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.
 				}
 				named := names.Of(ref.ino)
 				for _, n := range named {
-					r.follow(n.Dir, s.Target, 1)
+					r.follow(n.Dir, s.Target)
 				}
 				if len(named) == 0 {
-					r.follow(layout.RootIno, s.Target, 1)
+					r.follow(layout.RootIno, s.Target)
 				}
 			}
 			l.ask(&r.queries)
@@ -169,7 +169,7 @@ func (r *resolver) judge(out *[]Symlink, s Symlink, names *Names, keep func(*Sym
 	for _, n := range named {
 		one := s
 		if one.State == "" {
-			r.outcome(&one, r.follow(n.Dir, s.Target, 1), names, keep)
+			r.outcome(&one, r.follow(n.Dir, s.Target), names, keep)
 		}
 		if keep == nil || keep(&one) {
 			emit(&one, names.Path(n))
@@ -177,7 +177,7 @@ func (r *resolver) judge(out *[]Symlink, s Symlink, names *Names, keep func(*Sym
 	}
 	if len(named) == 0 { // only an absolute target leads anywhere
 		if s.State == "" {
-			r.outcome(&s, r.follow(layout.RootIno, s.Target, 1), names, keep)
+			r.outcome(&s, r.follow(layout.RootIno, s.Target), names, keep)
 		}
 		if keep == nil || keep(&s) {
 			emit(&s, nil)

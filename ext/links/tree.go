@@ -51,8 +51,11 @@ type Tree struct {
 	targets  []arena        // what the symlinkRefs refer to, one a worker
 	multi    []edge         // further names of directories
 	base     *Names         // the names of all directories and symlinks
-	broken   Set            // directories of which something could not be read
-	hidden   bool           // there are directories that the root does not reach
+	maxPath  int            // how long paths get, in bytes
+	paths    pathCache
+	circles  map[Ino]bool // of directories that name each other in a circle, the lowest
+	broken   Set          // directories of which something could not be read
+	hidden   bool         // there are directories that the root does not reach
 
 	mu     sync.Mutex
 	errs   []Damage
@@ -114,6 +117,9 @@ func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
 		parent:  make([]uint32, n),
 	}
 	t.broken = t.NewSet()
+	if claimed(f) >= Ino(n) {
+		t.fail(Ino(n), errPast)
+	}
 	if err := t.scanInodes(ctx, h); err != nil {
 		return nil, err
 	}
@@ -124,18 +130,30 @@ func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
 		return nil, err
 	}
 	t.reach()
+	t.bound()
 	return t, nil
 }
 
-// lastUsed is the last inode of the last table that is in use.
+// lastUsed is the last inode of the last table that is in use. Tables come in
+// order, also where the image was cut off, so there are no higher numbers than
+// the image has room for inodes: what goes past that is left out.
 func lastUsed(f *ext.FS) Ino {
-	for g := f.GroupCount(); g > 0; g-- {
-		if used := f.UsedInodes(g - 1); used > 0 {
-			return f.FirstInode(g-1) + Ino(used) - 1
+	last := claimed(f)
+	return min(last, Ino(min(f.Size()/int64(f.InodeSize()), 1<<32-2)))
+}
+
+// claimed is the last inode that the descriptors claim to be in use.
+func claimed(f *ext.FS) Ino {
+	last := Ino(0)
+	for g := range f.Groups() {
+		if used := f.UsedInodes(g); used > 0 {
+			last = f.FirstInode(g) + Ino(used) - 1
 		}
 	}
-	return 0
+	return last
 }
+
+var errPast = errors.New("inodes from here on are left out: the image is too small to have so many")
 
 // Damage lists what could not be read, at most 10,000 of it, and how much more
 // there was.
@@ -174,7 +192,8 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 	workers := make([]found, ext.Workers())
 	t.targets = make([]arena, len(workers))
 	// No more directory blocks than the image has: what goes past that is
-	// claimed twice.
+	// claimed twice. The same goes for the nodes of their maps.
+	nodes := t.FS.NewNodeBudget()
 	limit := t.FS.Size()/int64(t.FS.BlockSize()) + 1
 	var total atomic.Int64
 	err := t.FS.ScanInodes(ctx, func(w int, in *ext.Inode) {
@@ -189,7 +208,7 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 				}
 				n := len(mine.blocks)
 				room := n + int(max(limit-total.Load(), 0))
-				mine.blocks = t.FS.DirBlocks(mine.blocks, in, room, func(err error) { t.fail(in.Ino, err) })
+				mine.blocks = t.FS.DirBlocks(mine.blocks, in, room, nodes, func(err error) { t.fail(in.Ino, err) })
 				if len(mine.blocks) > room {
 					mine.blocks = mine.blocks[:n]
 					t.fail(in.Ino, errTooMany)
