@@ -1,0 +1,109 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/exttest"
+	"github.com/extscope/extscope/ext/layout"
+)
+
+var (
+	mutations = flag.Int("mutations", 60, "how many mutated images of each base TestMutations looks at")
+	mutateAs  = flag.Uint64("mutate-seed", 1, "what their random numbers start from")
+)
+
+// Random damage to metadata, any amount of it, makes nothing panic or hang.
+func TestMutations(t *testing.T) {
+	for number, name := range bases {
+		t.Run(name, func(t *testing.T) {
+			base := exttest.Bytes(t, name)
+			spots := metadata(t, base)
+			for i := range *mutations {
+				random := rand.New(rand.NewPCG(*mutateAs, uint64(number)<<32|uint64(i)))
+				image := bytes.Clone(base)
+				for range 1 + random.IntN(1<<random.IntN(8)) {
+					mutate(random, image, spots[random.IntN(len(spots))])
+				}
+				within(t, func(ctx context.Context) {
+					faults(t, ctx, bytes.NewReader(image), int64(len(image)))
+				})
+				if t.Failed() {
+					t.Fatalf("mutation %d of seed %d", i, *mutateAs)
+				}
+			}
+		})
+	}
+}
+
+// A spot is a stretch of metadata; small ones are hit as often as large ones.
+type spot struct{ from, to int64 }
+
+// metadata gives the superblock, the descriptors, each inode in use, and each
+// block of a directory, a map or attributes.
+func metadata(t *testing.T, image []byte) []spot {
+	f, err := ext.Open(bytes.NewReader(image), int64(len(image)), ext.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spots := []spot{{1024, 1024 + 0x290}, {1024, 1024 + 0x68}}
+	for _, g := range f.Groups() {
+		spots = append(spots, spot{g.Offset, g.Offset + 32})
+	}
+	block := func(b layout.Block) {
+		at := f.BlockOffset(b)
+		spots = append(spots, spot{at, at + int64(f.BlockSize())}, spot{at, at + 64})
+	}
+	for ino := layout.Ino(1); uint32(ino) <= f.InodesCount(); ino++ {
+		in, err := f.Inode(ino)
+		if err != nil || in.Links == 0 {
+			continue
+		}
+		spots = append(spots, spot{in.Offset, in.Offset + int64(len(in.Raw))}, spot{in.Offset + 0x28, in.Offset + 0x64})
+		if in.FileACL != 0 {
+			block(in.FileACL)
+		}
+		for r, err := range f.Map(in) {
+			if err == nil && (r.Kind == ext.Index || in.IsDir() || in.IsSymlink()) {
+				for i := range r.Len {
+					block(r.Physical + layout.Block(i))
+				}
+			}
+		}
+	}
+	return spots
+}
+
+// mutate changes a few bytes: to random ones, to an edge of what fits, or to
+// what stands elsewhere.
+func mutate(random *rand.Rand, image []byte, s spot) {
+	at := s.from + random.Int64N(s.to-s.from)
+	width := 1 << random.IntN(3)
+	if random.IntN(2) == 0 {
+		at &^= int64(width - 1)
+	}
+	if at+int64(width) > int64(len(image)) {
+		return
+	}
+	field := image[at:][:width]
+	switch random.IntN(5) {
+	case 0:
+		for i := range field {
+			field[i] = byte(random.Uint32())
+		}
+	case 1:
+		for i := range field {
+			field[i] = 0xff
+		}
+	case 2:
+		clear(field)
+	case 3:
+		field[0] ^= 1 << random.IntN(8)
+	case 4:
+		copy(field, image[random.IntN(len(image)-4):])
+	}
+}

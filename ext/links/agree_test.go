@@ -1,0 +1,64 @@
+package links_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"testing"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/exttest"
+	"github.com/extscope/extscope/ext/links"
+)
+
+// The survey's verdict on every symlink of every stored image is that of package
+// ext, which looks each name up on its own.
+func TestSymlinksAgree(t *testing.T) {
+	for _, name := range exttest.Cases(t, "") {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := exttest.Open(t, name)
+			info, err := file.Stat()
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := ext.Open(file, info.Size(), ext.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tree, err := links.Survey(t.Context(), f, links.Hooks{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := tree.Symlinks(t.Context(), links.SymlinkOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for s := range all {
+				n++
+				if s.State == links.StateExternal || s.State == links.StateUnreadable {
+					continue
+				}
+				path, in, err := f.Canonical(string(s.Path))
+				switch {
+				case err == nil && (s.State != links.StateOK || s.To != in.Ino || !bytes.Equal(s.Resolved, path)):
+					t.Errorf("%q is %s and leads to %q (inode %d), by its path to %q (inode %d)", s.Path, s.State, s.Resolved, s.To, path, in.Ino)
+				case errors.Is(err, ext.ErrLoop) != (s.State == links.StateLoop):
+					t.Errorf("%q is %s, by its path: %v", s.Path, s.State, err)
+				case errors.Is(err, fs.ErrNotExist) && s.State != links.StateRotten, err != nil && s.State == links.StateOK:
+					t.Errorf("%q is %s, by its path: %v", s.Path, s.State, err)
+				}
+			}
+			want := 0
+			for _, o := range exttest.Truth(t, name) {
+				if o.Type == "symlink" {
+					want++
+				}
+			}
+			if n != want {
+				t.Errorf("%d symlinks, the kernel shows %d", n, want)
+			}
+		})
+	}
+}
