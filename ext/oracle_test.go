@@ -260,7 +260,7 @@ func xattrs(t *testing.T, f *ext.FS, in *ext.Inode, o *exttest.Object) {
 	got := map[string]string{}
 	for _, x := range list {
 		switch x.Index {
-		case layout.XattrEncryption:
+		case layout.XattrEncryption, layout.XattrVerity:
 			continue // shown by no kernel
 		case layout.XattrACLAccess, layout.XattrACLDefault:
 			got[x.Name] = string(syscallACL(t, x.Value))

@@ -96,7 +96,7 @@ func (a *auditor) xattrHeader(ino ext.Ino, block ext.Block, h layout.XattrHeader
 // xattrEntry judges one attribute of a block.
 func (a *auditor) xattrEntry(ino ext.Ino, block ext.Block, e *layout.XattrEntry) {
 	at := a.fs.BlockOffset(block) + int64(e.Offset)
-	if e.NameIndex == 0 || e.NameIndex > layout.XattrHurd {
+	if e.NameIndex == 0 || e.NameIndex > layout.XattrVerity {
 		a.add(Finding{Kind: BadXattr, Ino: ino, HasBlock: true, Block: block, Offset: at + 1,
 			Detail: fmt.Sprintf("xattr block %d: a name has the prefix %d, which is none", block, e.NameIndex)})
 	}

@@ -18,6 +18,7 @@ const (
 	XattrRichACL    = 8
 	XattrEncryption = 9 // name "c": the fscrypt context
 	XattrHurd       = 10
+	XattrVerity     = 11 // name "v": where the fs-verity descriptor lies
 )
 
 var xattrPrefixes = [...]string{
@@ -31,6 +32,7 @@ var xattrPrefixes = [...]string{
 	XattrRichACL:    "system.richacl",
 	XattrEncryption: "encryption.", // the kernel shows no such name; debugfs has none either
 	XattrHurd:       "gnu.",
+	XattrVerity:     "verity.", // shown by no kernel either
 }
 
 const (
