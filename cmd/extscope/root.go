@@ -128,6 +128,17 @@ func (e *env) status(ctx context.Context, err error) int {
 	return exitDone
 }
 
+// unknownCommand refuses what is no command, and names one that looks like it.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef("unknown command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return usagef("unknown command %q; see %q", args[0], cmd.CommandPath()+" --help")
+}
+
 func newRootCmd(e *env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "extscope",
@@ -143,7 +154,7 @@ label or UUID. PATH is absolute in the file system; @12 or <12> is inode 12.
 ` + exitHelp,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          unknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
