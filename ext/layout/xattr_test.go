@@ -113,7 +113,7 @@ func TestDecodeXattrBlock(t *testing.T) {
 
 func TestXattrFullName(t *testing.T) {
 	for index, want := range []string{"n", "user.n", "system.posix_acl_accessn", "system.posix_acl_defaultn", "trusted.n",
-		"lustre.n", "security.n", "system.n", "system.richacln", "encryption.n", "gnu.n", "11.n"} {
+		"lustre.n", "security.n", "system.n", "system.richacln", "encryption.n", "gnu.n", "verity.n", "12.n"} {
 		if got := (XattrEntry{NameIndex: uint8(index), Name: []byte("n")}).FullName(); got != want {
 			t.Errorf("index %d: %s, want %s", index, got, want)
 		}
