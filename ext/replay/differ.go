@@ -1,0 +1,227 @@
+package replay
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// A differ compares the two views of a file system.
+type differ struct {
+	v      *View
+	tables []table     // inode tables, by place
+	blocks []ext.Block // that replay writes, in order
+	differ []ext.Block // those of them that differ from the home block
+	nodes  *ext.NodeBudget
+
+	inodes []inodeChange // by number
+	dirs   []ext.Ino     // whose names may differ
+	names  []byte        // of all nameChanges, one behind the other
+	lost   []nameChange  // names that only the home view has
+	fresh  []nameChange  // names that only the replayed view has
+	damage []error
+}
+
+// A table is where the inode table of a group lies.
+type table struct {
+	start ext.Block
+	group uint32
+}
+
+type inodeChange struct {
+	ino    ext.Ino
+	kind   ChangeKind
+	fields Fields
+	mode   uint16
+}
+
+// A nameChange is a name by its place in names.
+type nameChange struct {
+	dir, ino ext.Ino
+	at       uint32
+	len      uint8
+	moved    bool
+	to       int32 // of one that moved: where in fresh
+}
+
+func newDiffer(v *View) *differ {
+	d := &differ{v: v, nodes: v.FS.NewNodeBudget()}
+	for n, g := range v.FS.Groups() {
+		if g.State != ext.GroupBad {
+			d.tables = append(d.tables, table{g.InodeTable, n})
+		}
+	}
+	slices.SortFunc(d.tables, func(a, b table) int { return cmp.Compare(a.start, b.start) })
+	for _, c := range v.Recovery.Blocks {
+		if v.FS.InRange(c.FS, 1) {
+			d.blocks = append(d.blocks, c.FS)
+		}
+	}
+	d.blocks = append(d.blocks, v.Overlay.Patched()...)
+	slices.Sort(d.blocks)
+	d.blocks = slices.Compact(d.blocks)
+	return d
+}
+
+// maxDamage bounds how many errors are kept.
+const maxDamage = 1000
+
+func (d *differ) fail(err error) {
+	if len(d.damage) < maxDamage {
+		d.damage = append(d.damage, err)
+	}
+}
+
+// tableInodes gives the inodes in a block of an inode table.
+func (d *differ) tableInodes(b ext.Block) (first ext.Ino, count uint32) {
+	i, found := slices.BinarySearchFunc(d.tables, b, func(t table, b ext.Block) int { return cmp.Compare(t.start, b) })
+	if !found {
+		i--
+	}
+	if i < 0 {
+		return 0, 0
+	}
+	return d.v.FS.TableInodes(d.tables[i].group, uint64(b-d.tables[i].start))
+}
+
+// collect finds what differs.
+func (d *differ) collect(ctx context.Context) error {
+	size := d.v.FS.BlockSize()
+	home, after := make([]byte, size), make([]byte, size)
+	for _, b := range d.blocks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := errors.Join(d.v.Home.ReadBlock(home, b), d.v.FS.ReadBlock(after, b)); err != nil {
+			d.fail(err)
+			continue
+		}
+		if !bytes.Equal(home, after) {
+			d.differ = append(d.differ, b)
+		}
+	}
+	for _, b := range d.blocks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		first, count := d.tableInodes(b)
+		for i := range count {
+			d.inode(first + ext.Ino(i))
+		}
+	}
+	d.dirs = append(d.dirs, d.v.fastDirs...)
+	slices.Sort(d.dirs)
+	d.dirs = slices.Compact(d.dirs)
+	for _, ino := range d.dirs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		d.directory(ino)
+	}
+	d.pair()
+	return nil
+}
+
+// differs reports whether any of a run of blocks is one that differs.
+func (d *differ) differs(start ext.Block, n uint64) bool {
+	i, found := slices.BinarySearch(d.differ, start)
+	return found || i < len(d.differ) && uint64(d.differ[i]-start) < n
+}
+
+// inode compares one inode.
+func (d *differ) inode(ino ext.Ino) {
+	a, err := d.v.Home.Inode(ino)
+	b, err2 := d.v.FS.Inode(ino)
+	if err = errors.Join(err, err2); err != nil {
+		d.fail(err)
+		return
+	}
+	if a.Links > 0 && a.IsDir() || b.Links > 0 && b.IsDir() {
+		d.dirs = append(d.dirs, ino)
+	}
+	c := inodeChange{ino: ino, mode: b.Mode}
+	switch {
+	case a.Links == 0 && b.Links == 0:
+		return
+	case a.Links == 0:
+		c.kind = Created
+	case b.Links == 0:
+		c.kind, c.mode = Deleted, a.Mode
+	default:
+		if c.fields = d.fields(a, b); c.fields == 0 {
+			return
+		}
+		c.kind = Changed
+		if a.Generation != b.Generation {
+			c.kind = Replaced
+		}
+	}
+	d.inodes = append(d.inodes, c)
+}
+
+// fields lists what differs of an inode.
+func (d *differ) fields(a, b *ext.Inode) (f Fields) {
+	set := func(differ bool, field Fields) {
+		if differ {
+			f |= field
+		}
+	}
+	set(a.Mode != b.Mode, FieldMode)
+	set(a.UID != b.UID || a.GID != b.GID || a.ProjID != b.ProjID, FieldOwner)
+	set(a.Size() != b.Size(), FieldSize)
+	set(a.Links != b.Links, FieldLinks)
+	set(a.Flags != b.Flags, FieldFlags)
+	set(!a.Atime.Equal(b.Atime) || !a.Mtime.Equal(b.Mtime) || !a.Ctime.Equal(b.Ctime) || !a.Crtime.Equal(b.Crtime), FieldTimes)
+	set(a.FileACL != b.FileACL, FieldXattrs)
+	if a.FileACL != 0 && d.differs(a.FileACL, 1) || a.FileACL != b.FileACL || !bytes.Equal(body(a), body(b)) {
+		same := d.sameXattrs(a, b)
+		set(!same, FieldXattrs)
+		set(same && b.HasInline() && !b.IsSymlink(), FieldMap)
+	}
+	if a.IsSymlink() && b.IsSymlink() {
+		from, err := d.v.Home.Readlink(a)
+		to, err2 := d.v.FS.Readlink(b)
+		set(!bytes.Equal(from, to) || (err == nil) != (err2 == nil), FieldTarget)
+		return f
+	}
+	set(a.Block != b.Block, FieldMap)
+	if d.v.FS.HasMap(b) {
+		nodes, data := d.mapDiffers(b)
+		set(nodes, FieldMap)
+		set(data && b.IsRegular(), FieldContent)
+	}
+	return f
+}
+
+// body is the part of an inode behind its fields.
+func body(in *ext.Inode) []byte {
+	return in.Raw[min(len(in.Raw), layout.GoodOldInodeSize+int(in.ExtraIsize)):]
+}
+
+func (d *differ) sameXattrs(a, b *ext.Inode) bool {
+	// What cannot be read was told of by an audit; here it counts as it reads.
+	from, _ := d.v.Home.Xattrs(a)
+	to, _ := d.v.FS.Xattrs(b)
+	return slices.EqualFunc(from, to, func(x, y ext.Xattr) bool { return x.Name == y.Name && bytes.Equal(x.Value, y.Value) })
+}
+
+// mapDiffers reports whether replay writes a node of an inode's map, or a block that
+// it maps.
+func (d *differ) mapDiffers(in *ext.Inode) (nodes, data bool) {
+	for r, err := range d.v.FS.MapWithin(in, d.nodes) {
+		switch {
+		case err != nil:
+			return nodes, data
+		case r.Kind == ext.Index:
+			nodes = nodes || d.differs(r.Physical, 1)
+		case r.Kind == ext.Data && !data:
+			data = d.differs(r.Physical, r.Len)
+		}
+	}
+	return nodes, data
+}
