@@ -272,7 +272,7 @@ func TestDamageIsKernels(t *testing.T) {
 			}
 			want := readFile(t, copied)
 			got := make([]byte, len(want))
-			o := c.j.Overlay(c.base(), c.j.Recoverable())
+			o := c.j.Overlay(c.base(), c.j.Recoverable().Blocks)
 			if _, err := o.ReadAt(got, 0); err != nil {
 				t.Fatal(err)
 			}

@@ -49,7 +49,7 @@ func TestReplayIsDebugfss(t *testing.T) {
 func (c *crashed) replayed(t *testing.T) *layout.Superblock {
 	t.Helper()
 	b := make([]byte, layout.SuperblockSize)
-	if _, err := c.j.Overlay(c.base(), c.j.Recoverable()).ReadAt(b, layout.SuperblockOffset); err != nil {
+	if _, err := c.j.Overlay(c.base(), c.j.Recoverable().Blocks).ReadAt(b, layout.SuperblockOffset); err != nil {
 		t.Fatal(err)
 	}
 	sb, err := layout.DecodeSuperblock(b, layout.SuperblockOffset)
@@ -75,7 +75,7 @@ func compareReplay(t *testing.T, c *crashed, replayed string) {
 		}
 	}
 	want := readFile(t, replayed)
-	o := c.j.Overlay(c.base(), r)
+	o := c.j.Overlay(c.base(), r.Blocks)
 	if err := o.MarkRecovered(c.j.Facts().Errno != 0); err != nil {
 		t.Fatal(err)
 	}

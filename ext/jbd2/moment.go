@@ -1,0 +1,79 @@
+package jbd2
+
+import (
+	"time"
+
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// A Moment is what the log tells of the file system at the end of one transaction.
+type Moment struct {
+	Sequence   uint32
+	CommitTime time.Time
+	Blocks     []Copy         // by block, each once
+	Later      []layout.Block // those of Blocks of which only later copies are left: what they held is not known
+}
+
+// TookEffect reports whether the changes of transaction i were made: not so where it
+// was never committed, or is of a journal before this one.
+func (a *Archive) TookEffect(i int) bool {
+	t := &a.Transactions[i]
+	return t.Damage&Ahead == 0 && (t.Damage&NoCommit == 0 || before(t.Sequence, a.end))
+}
+
+// At gives the moment at the end of transaction i of a.Transactions. Each block has
+// the copy it had then; a block of which no copy so old is left has the oldest of
+// the later ones, and is in Later. Blocks without a copy are as at home, and so are
+// those that were revoked, and not logged since.
+func (a *Archive) At(i int) Moment {
+	m := Moment{Sequence: a.Transactions[i].Sequence, CommitTime: a.Transactions[i].CommitTime}
+	revoked := map[layout.Block]int{}
+	for k := range a.Transactions[:i+1] {
+		if a.TookEffect(k) {
+			for _, b := range a.Transactions[k].Revokes {
+				revoked[b] = k
+			}
+		}
+	}
+	for k := 0; k < len(a.index); {
+		block, at, later := a.index[k].fs, -1, -1
+		for ; k < len(a.index) && a.index[k].fs == block; k++ {
+			switch t := int(a.index[k].transaction); {
+			case !a.TookEffect(t):
+			case t <= i:
+				at = k
+			case later < 0:
+				later = k
+			}
+		}
+		if at >= 0 {
+			// A transaction does not log what it revokes (jbd2_journal_cancel_revoke).
+			if r, ok := revoked[block]; ok && r >= int(a.index[at].transaction) {
+				at = -1
+			}
+		}
+		switch {
+		case at >= 0:
+			m.Blocks = append(m.Blocks, a.copyAt(at))
+		case later >= 0:
+			m.Blocks = append(m.Blocks, a.copyAt(later))
+			m.Later = append(m.Later, block)
+		}
+	}
+	return m
+}
+
+func (a *Archive) copyAt(k int) Copy {
+	return a.Transactions[a.index[k].transaction].Blocks[a.index[k].copy]
+}
+
+// Blocks lists the blocks of which the log holds a copy, in order, each once.
+func (a *Archive) Blocks() []layout.Block {
+	var out []layout.Block
+	for i := range a.index {
+		if b := a.index[i].fs; len(out) == 0 || out[len(out)-1] != b {
+			out = append(out, b)
+		}
+	}
+	return out
+}
