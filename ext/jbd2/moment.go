@@ -1,6 +1,9 @@
 package jbd2
 
 import (
+	"cmp"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/extscope/extscope/ext/layout"
@@ -68,9 +71,13 @@ func (a *Archive) copyAt(k int) Copy {
 }
 
 // Blocks lists the blocks of which the log holds a copy, in order, each once.
-func (a *Archive) Blocks() []layout.Block {
+func (a *Archive) Blocks() []layout.Block { return a.BlocksIn(0, math.MaxUint64) }
+
+// BlocksIn lists those of n blocks from start on of which the log holds a copy.
+func (a *Archive) BlocksIn(start layout.Block, n uint64) []layout.Block {
 	var out []layout.Block
-	for i := range a.index {
+	i, _ := slices.BinarySearchFunc(a.index, start, func(r versionRef, b layout.Block) int { return cmp.Compare(r.fs, b) })
+	for ; i < len(a.index) && uint64(a.index[i].fs-start) < n; i++ {
 		if b := a.index[i].fs; len(out) == 0 || out[len(out)-1] != b {
 			out = append(out, b)
 		}
