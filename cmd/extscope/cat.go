@@ -14,6 +14,7 @@ import (
 type catOptions struct {
 	evidence
 	output
+	moment
 }
 
 func newCatCmd(e *env) *cobra.Command {
@@ -35,6 +36,7 @@ named on stderr. A directory is refused.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args) },
 	}
 	o.evidence.addFlags(cmd)
+	o.moment.addFlags(cmd)
 	o.output.addFileFlags(cmd)
 	return cmd
 }
@@ -45,6 +47,9 @@ func (o *catOptions) run(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer ev.Close()
+	if err := o.turn(ev); err != nil {
+		return err
+	}
 	found, missing := ev.targets(args[1:], true)
 	var files []target
 	for _, t := range found {
@@ -136,6 +141,9 @@ func copyFile(e *env, ev *opened, w io.Writer, t target) error {
 	}
 	if err != nil {
 		e.damage(prefixed(t.arg, err))
+	}
+	if ev.past != nil {
+		ev.coverage(t.arg, in)
 	}
 	return nil
 }

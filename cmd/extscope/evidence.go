@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/history"
 	"github.com/extscope/extscope/ext/replay"
 	"github.com/extscope/extscope/image"
 	"github.com/extscope/extscope/report"
@@ -46,6 +47,10 @@ type opened struct {
 	part     image.Partition
 	fs       *ext.FS // the view to look at: replayed, unless asked otherwise
 	view     *replay.View
+
+	history   *history.Log  // what the journal remembers, nil until asked for
+	past      *history.Past // the moment that fs is of, nil for the present
+	pastIndex int           // its transaction
 }
 
 // openImage opens the evidence itself.
@@ -145,7 +150,10 @@ func (v *evidence) pick(o *opened) error {
 
 // viewName says which view of the file system is looked at.
 func (o *opened) viewName() string {
-	if o.view.Applied {
+	switch {
+	case o.past != nil:
+		return fmt.Sprintf("transaction %d", o.past.Sequence)
+	case o.view.Applied:
 		return "replayed"
 	}
 	return "home"
@@ -167,6 +175,20 @@ func (o *opened) Close() error {
 		o.external.Close()
 	}
 	return o.image.Close()
+}
+
+// includes reports whether a file is part of the evidence.
+func (o *opened) includes(file string) bool {
+	segments := o.image.Segments()
+	if o.external != nil {
+		segments = append(segments, o.external.Segments()...)
+	}
+	for _, s := range segments {
+		if sameFile(file, s.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 // inode finds what a PATH argument names. A symlink in the last place is

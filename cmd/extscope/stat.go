@@ -16,6 +16,7 @@ import (
 type statOptions struct {
 	evidence
 	output
+	moment
 	dereference bool
 }
 
@@ -43,6 +44,7 @@ of the next inode, and is shown as such.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0], args[1:]) },
 	}
 	o.evidence.addFlags(cmd)
+	o.moment.addFlags(cmd)
 	o.output.addFlags(cmd)
 	cmd.Flags().BoolVarP(&o.dereference, "dereference", "L", false, "follow a symlink in the last place of PATH")
 	return cmd

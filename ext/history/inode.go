@@ -181,3 +181,21 @@ func (l *Log) InodeAt(ino Ino, i int) (v *InodeVersion, ok bool) {
 	}
 	return v, ok
 }
+
+// Target gives the target of a version of a symlink; ok is false where it is none, or
+// the block that held it is not known.
+func (l *Log) Target(v *InodeVersion) (target []byte, ok bool) {
+	if !v.In.IsSymlink() || v.In.Links == 0 {
+		return nil, false
+	}
+	f := l.FS
+	if v.Source != FromNow && f.TargetStorage(v.In) == ext.TargetBlock {
+		p, err := l.At(max(v.tx, 0))
+		if err != nil {
+			return nil, false
+		}
+		f = p.FS
+	}
+	target, err := f.Readlink(v.In)
+	return target, err == nil
+}

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -177,4 +178,34 @@ func (l *Log) looksLikeDir(b []byte) bool {
 		}
 	}
 	return w.Err() == nil && names > 0
+}
+
+// ChangedInodes lists the inodes of a block of an inode table that differ from the
+// copy before the one in transaction i; nil where the log has none.
+func (l *Log) ChangedInodes(c jbd2.Copy, i int, u Use) []Ino {
+	var before *jbd2.Version
+	versions := l.Archive.Versions(c.FS)
+	for k := range versions {
+		if v := &versions[k]; v.Transaction < i && l.effect[v.Transaction] {
+			before = v
+		}
+	}
+	if before == nil {
+		return nil
+	}
+	old := make([]byte, l.FS.BlockSize())
+	if l.Journal.ReadCopy(old, before.Copy) != nil {
+		return nil
+	}
+	b, err := l.readCopy(c)
+	if err != nil {
+		return nil
+	}
+	changed, size := []Ino{}, l.FS.InodeSize()
+	for k := range int(u.Count) {
+		if at := k * size; at+size <= len(b) && !bytes.Equal(b[at:][:size], old[at:][:size]) {
+			changed = append(changed, u.First+Ino(k))
+		}
+	}
+	return changed
 }

@@ -93,3 +93,35 @@ func (p *Past) DirUnknown(dir *ext.Inode) []Block {
 	}
 	return out
 }
+
+// An UnknownError says that the log does not tell what names a directory held.
+type UnknownError struct {
+	Dir      Ino
+	Sequence uint32
+	Blocks   []Block // of the directory: those that are only known from later
+	Inode    bool    // so is its inode
+}
+
+func (e *UnknownError) Error() string {
+	if e.Inode {
+		return fmt.Sprintf("inode %d: not known at transaction %d, shown as in a later one", e.Dir, e.Sequence)
+	}
+	return fmt.Sprintf("inode %d: what names block %d held at transaction %d is not known (%d such blocks), those of a later one are shown",
+		e.Dir, e.Blocks[0], e.Sequence, len(e.Blocks))
+}
+
+// Doubt gives an *UnknownError where it is not known what names a directory held: for
+// WalkOptions.Doubt.
+func (p *Past) Doubt(dir Ino) error {
+	in, err := p.FS.Inode(dir)
+	if err != nil {
+		return err
+	}
+	if !p.InodeKnown(in) {
+		return &UnknownError{Dir: dir, Sequence: p.Sequence, Inode: true}
+	}
+	if blocks := p.DirUnknown(in); len(blocks) > 0 {
+		return &UnknownError{Dir: dir, Sequence: p.Sequence, Blocks: blocks}
+	}
+	return nil
+}
