@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 
+	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
 )
 
@@ -45,56 +46,47 @@ func (l *Log) Lost(ctx context.Context, want func(dir Ino, name []byte) bool) ([
 	if err != nil {
 		return nil, err
 	}
-	var out []links.LostName
+	inodes := map[Ino]bool{}
+	for _, n := range newest {
+		inodes[n.ino] = true
+	}
+	lines, err := l.timelines(ctx, inodes)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]links.LostName, 0, len(newest))
 	for k, n := range newest {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		lost := links.LostName{Dir: k.dir, Name: []byte(k.name), Ino: n.ino}
-		l.fate(&lost, n.tx)
+		l.fate(&lost, lines, n.tx)
 		out = append(out, lost)
 	}
 	return out, nil
 }
 
 // fate finds out what became of an inode that had a name in transaction i.
-func (l *Log) fate(lost *links.LostName, i int) {
-	now, err := l.FS.Inode(lost.Ino)
-	if err != nil {
+func (l *Log) fate(lost *links.LostName, lines timelines, i int) {
+	states := lines[lost.Ino]
+	at := lines.inUse(lost.Ino, i)
+	if at < 0 {
 		lost.Gone = true
 		return
 	}
-	versions, _ := l.InodeVersions(lost.Ino)
-	// The file that had the name is the one whose inode was in use then: the newest
-	// version that is no younger, or else the first that is.
-	at := -1
-	for k := range versions {
-		v := &versions[k]
-		if v.tx <= i && (v.In.Links > 0 || at < 0) {
-			at = k
-		}
-		if v.tx > i && at < 0 && v.In.Links > 0 {
-			at = k
-			break
-		}
-	}
-	if at < 0 {
-		lost.Gone = now.Links == 0
-		return
-	}
-	lost.Generation = versions[at].In.Generation
-	if now.Links > 0 && now.Generation == lost.Generation {
+	lost.Generation = states[at].gen
+	if now := states[len(states)-1]; now.links > 0 && now.gen == lost.Generation {
 		return
 	}
 	lost.Gone = true
-	for k := at + 1; k < len(versions); k++ {
-		v := &versions[k]
-		if v.In.Generation != lost.Generation || v.In.Links == 0 {
-			lost.Sequence, lost.Deleted = v.Sequence, v.Time
-			if v.In.Links == 0 && v.In.Dtime != 0 && v.In.Generation == lost.Generation && v.Time.IsZero() {
-				lost.Deleted = v.In.DtimeTime()
-			}
-			return
+	for _, s := range states[at+1:] {
+		if s.gen == lost.Generation && s.links > 0 {
+			continue
 		}
+		switch {
+		case int(s.tx) < len(l.Archive.Transactions):
+			t := &l.Archive.Transactions[max(s.tx, 0)]
+			lost.Sequence, lost.Deleted = t.Sequence, t.CommitTime
+		case s.gen == lost.Generation && s.dtime != 0:
+			lost.Deleted = (&layout.Inode{Dtime: s.dtime}).DtimeTime()
+		}
+		return
 	}
 }

@@ -51,13 +51,14 @@ func (l *Log) Find(ctx context.Context, path string) (ino Ino, gen uint32, ok bo
 		at, tx = past.ino, past.tx
 	}
 	if tx >= 0 {
-		if v, _ := l.InodeAt(at, tx); v != nil {
-			return at, v.In.Generation, true, nil
+		lines, err := l.timelines(ctx, map[Ino]bool{at: true})
+		if gen, ok := lines.gen(at, tx); ok || err != nil {
+			return at, gen, ok, err
 		}
 	}
 	in, err := l.FS.Inode(at)
 	if err != nil {
-		return 0, 0, false, nil //nolint:nilerr // a number that no inode has
+		return 0, 0, false, nil // a number that no inode has
 	}
 	return at, in.Generation, true, nil
 }

@@ -45,6 +45,14 @@ func (l *Log) Former(ctx context.Context, want func(ino Ino) bool) ([]FormerName
 	if err != nil {
 		return nil, err
 	}
+	inodes := map[Ino]bool{}
+	for k := range newest {
+		inodes[k.ino] = true
+	}
+	lines, err := l.timelines(ctx, inodes)
+	if err != nil {
+		return nil, err
+	}
 	var out []FormerName
 	for k, tx := range newest {
 		if err := ctx.Err(); err != nil {
@@ -54,7 +62,7 @@ func (l *Log) Former(ctx context.Context, want func(ino Ino) bool) ([]FormerName
 		if err != nil {
 			continue
 		}
-		if v, _ := l.InodeAt(k.ino, tx); v != nil && v.In.Generation != now.Generation {
+		if gen, ok := lines.gen(k.ino, tx); ok && gen != now.Generation {
 			continue // it was another file's name
 		}
 		dir, err := l.FS.Inode(k.dir)
@@ -64,7 +72,7 @@ func (l *Log) Former(ctx context.Context, want func(ino Ino) bool) ([]FormerName
 				continue // it still has that name
 			}
 		}
-		path := l.dirPath(dir, there, k.dir, tx)
+		path := l.dirPath(dir, there, k.dir, k.gen, tx)
 		if path == nil {
 			continue
 		}
@@ -79,26 +87,48 @@ func (l *Log) Former(ctx context.Context, want func(ino Ino) bool) ([]FormerName
 	return slices.CompactFunc(out, func(a, b FormerName) bool { return a.Ino == b.Ino && bytes.Equal(a.Path, b.Path) }), nil
 }
 
+// A dirKey is a directory: one file, whatever number of that name there was.
+type dirKey struct {
+	ino Ino
+	gen uint32
+}
+
+// maxPathPasts bounds how many moments are opened for the sake of paths.
+const maxPathPasts = 4096
+
 // dirPath gives the path of a directory: today's where it is there, else that of
 // transaction tx; nil where neither is known. The caller may append to it.
-func (l *Log) dirPath(dir *ext.Inode, there bool, ino Ino, tx int) []byte {
-	if there {
-		if path, err := l.FS.PathOf(dir); err == nil {
-			return slices.Clone(path)
+func (l *Log) dirPath(dir *ext.Inode, there bool, ino Ino, gen uint32, tx int) []byte {
+	key := dirKey{ino, gen}
+	path, known := l.paths[key]
+	if !known {
+		if there {
+			path, _ = l.FS.PathOf(dir)
+		} else if l.pathPasts++; l.pathPasts <= maxPathPasts {
+			path = l.pastPath(ino, tx)
 		}
-	}
-	p, err := l.At(tx)
-	if err != nil {
-		return nil
-	}
-	if dir, err = p.FS.Inode(ino); err != nil || !dir.IsDir() {
-		return nil
-	}
-	path, err := p.FS.PathOf(dir)
-	if err != nil {
-		return nil
+		l.paths[key] = path
 	}
 	return slices.Clone(path)
+}
+
+// pastPath gives the path that a directory had at the end of a transaction, or nil.
+func (l *Log) pastPath(ino Ino, tx int) []byte {
+	for _, i := range []int{tx, tx - 1} { // it may be the one that removed it
+		if i < 0 || i >= len(l.effect) || !l.effect[i] {
+			continue
+		}
+		p, err := l.At(i)
+		if err != nil {
+			continue
+		}
+		if dir, err := p.FS.Inode(ino); err == nil && dir.IsDir() && dir.Links > 0 {
+			if path, err := p.FS.PathOf(dir); err == nil {
+				return path
+			}
+		}
+	}
+	return nil
 }
 
 // DirPath gives the path of the directory that a use is a block of: today's, or that
@@ -106,5 +136,5 @@ func (l *Log) dirPath(dir *ext.Inode, there bool, ino Ino, tx int) []byte {
 func (l *Log) DirPath(u Use, tx int) []byte {
 	dir, err := l.FS.Inode(u.Owner)
 	there := err == nil && dir.Links > 0 && dir.IsDir() && dir.Generation == u.Gen
-	return l.dirPath(dir, there, u.Owner, tx)
+	return l.dirPath(dir, there, u.Owner, u.Gen, tx)
 }

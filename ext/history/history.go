@@ -38,7 +38,10 @@ type Log struct {
 	static []staticRun       // the file system's own metadata, by place
 	claims *claims
 	pasts  map[int]*Past // by transaction; few
-	buf    []byte
+	paths  map[dirKey][]byte
+
+	pathPasts int // moments that were opened for the sake of paths
+	buf       []byte
 }
 
 // ErrNoJournal says that there is no journal that could be read.
@@ -49,7 +52,7 @@ func Open(v *replay.View) (*Log, error) {
 	if v.Journal == nil {
 		return nil, ErrNoJournal
 	}
-	l := &Log{FS: v.FS, View: v, Journal: v.Journal, Archive: v.Journal.Scan(), pasts: map[int]*Past{}, buf: make([]byte, v.Home.BlockSize())}
+	l := &Log{FS: v.FS, View: v, Journal: v.Journal, Archive: v.Journal.Scan(), pasts: map[int]*Past{}, paths: map[dirKey][]byte{}, buf: make([]byte, v.Home.BlockSize())}
 	l.effect = make([]bool, len(l.Archive.Transactions))
 	for i := range l.effect {
 		l.effect[i] = l.Archive.TookEffect(i)

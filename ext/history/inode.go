@@ -165,23 +165,6 @@ func (l *Log) merge(list []InodeVersion) []InodeVersion {
 	return out
 }
 
-// InodeAt gives the version of an inode that transaction i left: the newest that is no
-// younger. ok is false where the log has none so old; the oldest it has comes then,
-// or nil.
-func (l *Log) InodeAt(ino Ino, i int) (v *InodeVersion, ok bool) {
-	all, _ := l.InodeVersions(ino)
-	for k := range all {
-		if all[k].tx > i {
-			break
-		}
-		v, ok = &all[k], true
-	}
-	if v == nil && len(all) > 0 {
-		v = &all[0]
-	}
-	return v, ok
-}
-
 // Target gives the target of a version of a symlink; ok is false where it is none, or
 // the block that held it is not known.
 func (l *Log) Target(v *InodeVersion) (target []byte, ok bool) {

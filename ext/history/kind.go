@@ -183,18 +183,12 @@ func (l *Log) looksLikeDir(b []byte) bool {
 // ChangedInodes lists the inodes of a block of an inode table that differ from the
 // copy before the one in transaction i; nil where the log has none.
 func (l *Log) ChangedInodes(c jbd2.Copy, i int, u Use) []Ino {
-	var before *jbd2.Version
-	versions := l.Archive.Versions(c.FS)
-	for k := range versions {
-		if v := &versions[k]; v.Transaction < i && l.effect[v.Transaction] {
-			before = v
-		}
-	}
-	if before == nil {
+	before, ok := l.Archive.Before(c.FS, i)
+	if !ok {
 		return nil
 	}
 	old := make([]byte, l.FS.BlockSize())
-	if l.Journal.ReadCopy(old, before.Copy) != nil {
+	if l.Journal.ReadCopy(old, before) != nil {
 		return nil
 	}
 	b, err := l.readCopy(c)

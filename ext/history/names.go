@@ -12,20 +12,12 @@ import (
 // A Name is a name that a directory held at some time. Its bytes hold until the
 // visit ends.
 type Name struct {
-	Dir     Ino
-	DirGen  uint32 // of the directory's inode
-	Bytes   []byte
-	Ino     Ino
-	Type    uint8 // layout.FT*, as the entry says
-	Removed bool  // a fast commit tells that it was removed then
-	tx      int   // the transaction that tells
-	where   where
-}
-
-// A where tells in which part of a directory a name was: a name that is missing from
-// a later copy of the same part is gone.
-type where struct {
-	block Block // 0: in the inode itself, or not known
+	Dir    Ino
+	DirGen uint32 // of the directory's inode
+	Bytes  []byte
+	Ino    Ino
+	Type   uint8 // layout.FT*, as the entry says
+	tx     int   // the transaction that tells
 }
 
 // EachName calls visit with the live names in every copy of a directory's blocks, and
@@ -39,7 +31,11 @@ func (l *Log) EachName(ctx context.Context, visit func(n *Name)) error {
 	if err != nil {
 		return err
 	}
-	fast := l.fastByTransaction()
+	fast, parents := l.fastByTransaction()
+	lines, err := l.timelines(ctx, parents)
+	if err != nil {
+		return err
+	}
 	for i := range l.Archive.Transactions {
 		if l.effect[i] {
 			for _, c := range l.Archive.Transactions[i].Blocks {
@@ -53,7 +49,7 @@ func (l *Log) EachName(ctx context.Context, visit func(n *Name)) error {
 			}
 		}
 		for _, fc := range fast[i] {
-			l.fastNames(fc, i, visit)
+			l.fastNames(fc, i, lines, visit)
 		}
 	}
 	return nil
@@ -72,7 +68,7 @@ func (l *Log) copyNames(c jbd2.Copy, i int, visit func(n *Name)) {
 	if err != nil {
 		return
 	}
-	n := Name{Dir: u.Owner, DirGen: u.Gen, tx: i, where: where{c.FS}}
+	n := Name{Dir: u.Owner, DirGen: u.Gen, tx: i}
 	dir := &ext.Inode{Ino: u.Owner}
 	dir.Flags = u.flags
 	if u.Owner == 0 {
@@ -127,25 +123,29 @@ func (l *Log) inlineNames(dir *ext.Inode, i int, visit func(n *Name)) {
 	}
 }
 
-// fastByTransaction gives the fast commits that come behind each transaction.
-func (l *Log) fastByTransaction() map[int][]*jbd2.FastCommit {
-	out := map[int][]*jbd2.FastCommit{}
+// fastByTransaction gives the fast commits that come behind each transaction, and the
+// directories that they change names in.
+func (l *Log) fastByTransaction() (map[int][]*jbd2.FastCommit, map[Ino]bool) {
+	out, parents := map[int][]*jbd2.FastCommit{}, map[Ino]bool{}
 	for k := range l.fast {
 		i, _ := l.beforeFast(l.fast[k].TID)
 		i = max(i, 0)
 		out[i] = append(out[i], &l.fast[k])
+		for _, r := range l.fast[k].Records {
+			if r.Parent != 0 {
+				parents[r.Parent] = true
+			}
+		}
 	}
-	return out
+	return out, parents
 }
 
-func (l *Log) fastNames(fc *jbd2.FastCommit, i int, visit func(n *Name)) {
+func (l *Log) fastNames(fc *jbd2.FastCommit, i int, lines timelines, visit func(n *Name)) {
 	for k := range fc.Records {
 		switch r := &fc.Records[k]; r.Tag {
 		case jbd2.FCCreat, jbd2.FCLink, jbd2.FCUnlink:
-			n := Name{Dir: r.Parent, Bytes: r.Name, Ino: r.Ino, Removed: r.Tag == jbd2.FCUnlink, tx: i}
-			if v, _ := l.InodeAt(r.Parent, i); v != nil {
-				n.DirGen = v.In.Generation
-			}
+			n := Name{Dir: r.Parent, Bytes: r.Name, Ino: r.Ino, tx: i}
+			n.DirGen, _ = lines.gen(r.Parent, i)
 			visit(&n)
 		}
 	}
