@@ -122,12 +122,14 @@ func changedWords(before, v *history.InodeVersion) string {
 	switch {
 	case before == nil:
 		words = append(words, "oldest known")
-	case before.Deleted() && !v.Deleted() || v.Created() && !v.Deleted():
+	case v.Created() && v.Deleted():
+		words = append(words, "another file, deleted")
+	case before.Deleted() && !v.Deleted() || v.Created():
 		words = append(words, "created")
 	case !before.Deleted() && v.Deleted():
 		words = append(words, "deleted")
 	}
-	if before != nil && !slices.Contains(words, "created") {
+	if before != nil && !v.Created() && !slices.Contains(words, "created") {
 		for _, w := range (v.Changed &^ (ext.FieldVersion | ext.FieldDtime)).Names() {
 			words = append(words, w)
 		}

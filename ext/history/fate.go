@@ -1,7 +1,9 @@
 package history
 
 import (
+	"bytes"
 	"context"
+	"slices"
 
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
@@ -60,7 +62,31 @@ func (l *Log) Lost(ctx context.Context, want func(dir Ino, name []byte) bool) ([
 		l.fate(&lost, lines, n.tx)
 		out = append(out, lost)
 	}
-	return out, nil
+	return out, l.beside(ctx, out, func(n *links.LostName) int { return newest[key{n.Dir, string(n.Name)}].tx })
+}
+
+// maxBeside bounds the other names that are kept of one inode.
+const maxBeside = 256
+
+// beside notes which other names the inodes that live on had, by then.
+func (l *Log) beside(ctx context.Context, lost []links.LostName, when func(*links.LostName) int) error {
+	by := map[Ino][]*links.LostName{}
+	for i := range lost {
+		if n := &lost[i]; !n.Gone {
+			by[n.Ino] = append(by[n.Ino], n)
+		}
+	}
+	if len(by) == 0 {
+		return nil
+	}
+	return l.EachName(ctx, func(n *Name) {
+		for _, one := range by[n.Ino] {
+			same := func(b links.Name) bool { return b.Dir == n.Dir && bytes.Equal(b.Name, n.Bytes) }
+			if n.tx <= when(one) && len(one.Beside) < maxBeside && !slices.ContainsFunc(one.Beside, same) {
+				one.Beside = append(one.Beside, links.Name{Dir: n.Dir, Name: bytes.Clone(n.Bytes)})
+			}
+		}
+	})
 }
 
 // fate finds out what became of an inode that had a name in transaction i.

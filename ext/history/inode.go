@@ -147,6 +147,9 @@ func allZero(b []byte) bool {
 func (l *Log) merge(list []InodeVersion) []InodeVersion {
 	out := list[:0]
 	for _, v := range list {
+		if len(out) == 0 && v.Source != FromNow && allZero(v.In.Raw) {
+			continue // never used by then
+		}
 		if n := len(out); n > 0 {
 			prev := &out[n-1]
 			v.Changed = l.FS.Differ(prev.In, v.In)

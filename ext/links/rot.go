@@ -1,8 +1,10 @@
 package links
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/extscope/extscope/ext/layout"
@@ -31,6 +33,7 @@ type LostName struct {
 	Gone       bool      // that inode is no more: not in use, or another file's
 	Deleted    time.Time // when it went, by the commit; zero where that is not known
 	Sequence   uint32    // of that commit, or 0
+	Beside     []Name    // other names that the inode had at the time: it was not renamed to those
 }
 
 // remember asks the journal for names that were asked for and are not there.
@@ -79,10 +82,11 @@ func (l *lookups) causes(results []Symlink, now *Names) {
 			continue
 		}
 		ino, found := Ino(0), false
+		var beside []Name
 		if n := l.past[l.key(s.inDir, s.Missing)]; n != nil {
 			found, s.MissingIno, s.Deleted, s.Sequence = true, n.Ino, n.Deleted, n.Sequence
 			if !n.Gone {
-				ino = n.Ino
+				ino, beside = n.Ino, n.Beside
 			}
 		} else if ino, found = l.t.fate(s.inDir, l.lost[l.key(s.inDir, s.Missing)]); found {
 			s.MissingIno = ino
@@ -93,11 +97,30 @@ func (l *lookups) causes(results []Symlink, now *Names) {
 		s.Cause = CauseDeleted
 		if ino != 0 {
 			// Without a name it is as good as gone, link count or not.
-			if s.MovedTo = now.First(ino); s.MovedTo != nil {
+			if s.MovedTo = now.successor(ino, beside); s.MovedTo != nil {
 				s.Cause = CauseRenamed
 			}
 		}
 	}
+}
+
+// successor is the name that an inode was given in place of one that is gone: the
+// first by path that it did not have beside it, or else the first of all.
+func (n *Names) successor(ino Ino, beside []Name) []byte {
+	var best []byte
+	for _, name := range n.Of(ino) {
+		had := slices.ContainsFunc(beside, func(b Name) bool { return b.Dir == name.Dir && bytes.Equal(b.Name, name.Name) })
+		if had {
+			continue
+		}
+		if p := n.Path(name); best == nil || bytes.Compare(p, best) < 0 {
+			best = p
+		}
+	}
+	if best == nil {
+		return n.First(ino)
+	}
+	return best
 }
 
 // fate tells what became of a name that was removed from a directory: the
