@@ -9,25 +9,13 @@ import (
 	"github.com/extscope/extscope/ext/links"
 )
 
-// maxLost bounds the names whose fate is found out at once.
-const maxLost = 1 << 20
-
 // Lost implements links.Past: for names that are missing from directories of today,
 // what they named last, and what became of that.
 func (l *Log) Lost(ctx context.Context, want func(dir Ino, name []byte) bool) ([]links.LostName, error) {
-	type key struct {
-		dir  Ino
-		name string
-	}
-	type last struct {
-		ino Ino
-		tx  int
-	}
-	newest := map[key]last{}
 	gens := map[Ino]uint32{} // of today's directories
-	err := l.EachName(ctx, func(n *Name) {
+	newest, err := l.newest(ctx, func(n *Name) bool {
 		if !want(n.Dir, n.Bytes) {
-			return
+			return false
 		}
 		gen, ok := gens[n.Dir]
 		if !ok {
@@ -37,13 +25,7 @@ func (l *Log) Lost(ctx context.Context, want func(dir Ino, name []byte) bool) ([
 			gens[n.Dir] = gen
 		}
 		// Without checksums a block may have no owner that is sure.
-		if n.DirGen != gen && n.DirGen != 0 {
-			return
-		}
-		k := key{n.Dir, string(n.Bytes)}
-		if _, known := newest[k]; known || len(newest) < maxLost {
-			newest[k] = last{n.Ino, n.tx}
-		}
+		return n.DirGen == gen || n.DirGen == 0
 	})
 	if err != nil {
 		return nil, err
@@ -62,7 +44,7 @@ func (l *Log) Lost(ctx context.Context, want func(dir Ino, name []byte) bool) ([
 		l.fate(&lost, lines, n.tx)
 		out = append(out, lost)
 	}
-	return out, l.beside(ctx, out, func(n *links.LostName) int { return newest[key{n.Dir, string(n.Name)}].tx })
+	return out, l.beside(ctx, out, func(n *links.LostName) int { return newest[nameKey{n.Dir, string(n.Name)}].tx })
 }
 
 // maxBeside bounds the other names that are kept of one inode.

@@ -17,20 +17,7 @@ func (l *Log) Find(ctx context.Context, path string) (ino Ino, gen uint32, ok bo
 	for _, p := range parts {
 		wanted[p] = true
 	}
-	type key struct {
-		dir  Ino
-		name string
-	}
-	type last struct {
-		ino Ino
-		tx  int
-	}
-	newest := map[key]last{}
-	err = l.EachName(ctx, func(n *Name) {
-		if wanted[string(n.Bytes)] {
-			newest[key{n.Dir, string(n.Bytes)}] = last{n.Ino, n.tx}
-		}
-	})
+	newest, err := l.newest(ctx, func(n *Name) bool { return wanted[string(n.Bytes)] })
 	if err != nil {
 		return 0, 0, false, err
 	}
@@ -44,7 +31,7 @@ func (l *Log) Find(ctx context.Context, path string) (ino Ino, gen uint32, ok bo
 			at = now
 			continue
 		}
-		past, known := newest[key{at, name}]
+		past, known := newest[nameKey{at, name}]
 		if !known {
 			return 0, 0, false, nil
 		}

@@ -150,3 +150,33 @@ func (l *Log) fastNames(fc *jbd2.FastCommit, i int, lines timelines, visit func(
 		}
 	}
 }
+
+// A nameKey is a name in a directory.
+type nameKey struct {
+	dir  Ino
+	name string
+}
+
+// A lastName is the newest that is known of one.
+type lastName struct {
+	ino Ino
+	tx  int
+}
+
+// maxNewest bounds the names that are kept at once.
+const maxNewest = 1 << 20
+
+// newest gives what names that are wanted named last.
+func (l *Log) newest(ctx context.Context, want func(n *Name) bool) (map[nameKey]lastName, error) {
+	out := map[nameKey]lastName{}
+	err := l.EachName(ctx, func(n *Name) {
+		if !want(n) {
+			return
+		}
+		k := nameKey{n.Dir, string(n.Bytes)}
+		if _, known := out[k]; known || len(out) < maxNewest {
+			out[k] = lastName{n.Ino, n.tx}
+		}
+	})
+	return out, err
+}
