@@ -79,7 +79,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(append([]byte{0xff}, images[0][1:64<<10]...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		image := patched(images, data)
-		defer exttest.Watch(t)()
+		defer exttest.Watch(t, exttest.TimeLimit())()
 		fsys, err := ext.Open(bytes.NewReader(image), int64(len(image)), ext.Options{})
 		if err != nil {
 			return

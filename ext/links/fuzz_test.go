@@ -44,7 +44,7 @@ func FuzzSurvey(f *testing.F) {
 			}
 			data = data[4+n:]
 		}
-		defer exttest.Watch(t)()
+		defer exttest.Watch(t, exttest.TimeLimit())()
 		start := time.Now()
 		everyLink(t, image)
 		if took := time.Since(start); took > exttest.TimeLimit() {
