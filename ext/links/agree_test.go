@@ -14,7 +14,7 @@ import (
 // The survey's verdict on every symlink of every stored image is that of package
 // ext, which looks each name up on its own.
 func TestSymlinksAgree(t *testing.T) {
-	for _, name := range exttest.Some(10, exttest.Cases(t, "")) {
+	for _, name := range exttest.Cases(t, "") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			file := exttest.Open(t, name)
