@@ -19,6 +19,8 @@ type auditOptions struct {
 	kinds     []string
 	mountedAt string
 	diff      bool
+	hidden    bool
+	zeros     bool
 }
 
 func newAuditCmd(e *env) *cobra.Command {
@@ -38,6 +40,8 @@ A journal that waits to be replayed is replayed in memory first. --replay-diff l
 what that changes instead: objects that differ between the home blocks and the file
 system after replay, inodes with the fields that differ and then names.
 
+` + hiddenHelp() + `
+
 Kinds:
 ` + kindHelp(),
 		Example: `  extscope audit testdata/demo.img
@@ -51,6 +55,8 @@ Kinds:
 	o.output.addFlags(cmd)
 	cmd.Flags().StringSliceVar(&o.kinds, "kinds", nil, "look for these `KINDS` only, separated by commas; one with a - before it is left out")
 	cmd.Flags().StringVar(&o.mountedAt, "mounted-at", "", "the file system was mounted at `DIR`: absolute symlinks below it resolve inside")
+	cmd.Flags().BoolVar(&o.hidden, "hidden", false, "list places that hold bytes which no file shows")
+	cmd.Flags().BoolVar(&o.zeros, "zeros", false, "with --hidden, also those that hold only zeros")
 	cmd.Flags().BoolVar(&o.diff, "replay-diff", false, "list what replaying the journal changes")
 	_ = cmd.RegisterFlagCompletionFunc("kinds", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var names []string
@@ -100,8 +106,11 @@ func (o *auditOptions) run(ctx context.Context, e *env, name string) error {
 		return err
 	}
 	defer v.Close()
-	if o.diff {
+	switch {
+	case o.diff:
 		return o.replayDiff(ctx, e, v)
+	case o.hidden:
+		return o.listHidden(ctx, e, v)
 	}
 	p := o.progress(e, "audit")
 	result, err := audit.Run(ctx, v.fs, audit.Options{Skip: skip, MountedAt: o.mountedAt, Past: v.memory(), Progress: p.set})

@@ -40,7 +40,9 @@ now: it is shown as it is.
 
 A symlink to a directory, given as PATH, is followed, but with -l or -d it is
 not; LINK/ always is. In names odd bytes are escaped, and a backslash doubled;
-PATH takes both spellings.`,
+PATH takes both spellings.
+
+` + momentHelp,
 		Example: `  extscope ls testdata/demo.img
   extscope ls -l testdata/demo.img /bin /usr
   extscope ls -R --deleted -f ndjson testdata/demo.img`,

@@ -35,7 +35,9 @@ All names are looked for, in one pass over all directories, where there may be
 others than PATH: for a file with several links, and for @12.
 
 Times are in UTC. On the orphan list the deletion time is no time but the number
-of the next inode, and is shown as such.`,
+of the next inode, and is shown as such.
+
+` + momentHelp,
 		Example: `  extscope stat testdata/demo.img /bin/sh
   extscope stat testdata/demo.img @52
   extscope stat rootfs.img -L /etc/localtime -f json`,

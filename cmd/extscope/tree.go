@@ -34,7 +34,9 @@ order of their bytes, symlinks with the target that they hold. PATH is / when
 there is none. The last line counts directories, without those named as PATH,
 and everything else; with --deleted, removed names apart from both.
 
-The data formats give the same rows as ls -R.`,
+The data formats give the same rows as ls -R.
+
+` + momentHelp,
 		Example: `  extscope tree testdata/demo.img
   extscope tree -L 1 -i testdata/demo.img /home`,
 		Args: cobra.MinimumNArgs(1),
