@@ -64,7 +64,7 @@ func (l *Log) beside(ctx context.Context, lost []links.LostName, when func(*link
 	return l.EachName(ctx, func(n *Name) {
 		for _, one := range by[n.Ino] {
 			same := func(b links.Name) bool { return b.Dir == n.Dir && bytes.Equal(b.Name, n.Bytes) }
-			if n.tx <= when(one) && len(one.Beside) < maxBeside && !slices.ContainsFunc(one.Beside, same) {
+			if n.Tx <= when(one) && len(one.Beside) < maxBeside && !slices.ContainsFunc(one.Beside, same) {
 				one.Beside = append(one.Beside, links.Name{Dir: n.Dir, Name: bytes.Clone(n.Bytes)})
 			}
 		}

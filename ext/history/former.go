@@ -40,7 +40,7 @@ func (l *Log) Former(ctx context.Context, want func(ino Ino) bool) ([]FormerName
 		} else if !known {
 			count[n.Ino]++
 		}
-		newest[k] = n.tx
+		newest[k] = n.Tx
 	})
 	if err != nil {
 		return nil, err

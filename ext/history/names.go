@@ -17,7 +17,7 @@ type Name struct {
 	Bytes  []byte
 	Ino    Ino
 	Type   uint8 // layout.FT*, as the entry says
-	tx     int   // the transaction that tells
+	Tx     int   // index of the transaction that tells; a fast commit counts to the one before it
 }
 
 // EachName calls visit with the live names in every copy of a directory's blocks, and
@@ -68,7 +68,7 @@ func (l *Log) copyNames(c jbd2.Copy, i int, visit func(n *Name)) {
 	if err != nil {
 		return
 	}
-	n := Name{Dir: u.Owner, DirGen: u.Gen, tx: i}
+	n := Name{Dir: u.Owner, DirGen: u.Gen, Tx: i}
 	dir := &ext.Inode{Ino: u.Owner}
 	dir.Flags = u.flags
 	if u.Owner == 0 {
@@ -103,7 +103,7 @@ func (l *Log) inlineDirs(ctx context.Context) (map[int][]*ext.Inode, error) {
 		return nil, nil
 	}
 	out, count := map[int][]*ext.Inode{}, 0
-	err := l.eachInode(ctx, func(tx int, in *ext.Inode) {
+	err := l.EachInode(ctx, func(tx int, _ bool, in *ext.Inode) {
 		if in.IsDir() && in.HasInline() && in.Links > 0 && count < maxInlineDirs {
 			raw := append([]byte(nil), in.Raw...)
 			out[tx] = append(out[tx], l.FS.DecodeInode(raw, in.Ino, in.Offset))
@@ -114,7 +114,7 @@ func (l *Log) inlineDirs(ctx context.Context) (map[int][]*ext.Inode, error) {
 }
 
 func (l *Log) inlineNames(dir *ext.Inode, i int, visit func(n *Name)) {
-	n := Name{Dir: dir.Ino, DirGen: dir.Generation, tx: i}
+	n := Name{Dir: dir.Ino, DirGen: dir.Generation, Tx: i}
 	for e, err := range l.FS.Entries(dir, false) {
 		if err == nil && !e.IsDot() {
 			n.Bytes, n.Ino, n.Type = e.Name, e.Ino, e.Type
@@ -144,7 +144,7 @@ func (l *Log) fastNames(fc *jbd2.FastCommit, i int, lines timelines, visit func(
 	for k := range fc.Records {
 		switch r := &fc.Records[k]; r.Tag {
 		case jbd2.FCCreat, jbd2.FCLink, jbd2.FCUnlink:
-			n := Name{Dir: r.Parent, Bytes: r.Name, Ino: r.Ino, tx: i}
+			n := Name{Dir: r.Parent, Bytes: r.Name, Ino: r.Ino, Tx: i}
 			n.DirGen, _ = lines.gen(r.Parent, i)
 			visit(&n)
 		}
@@ -175,7 +175,7 @@ func (l *Log) newest(ctx context.Context, want func(n *Name) bool) (map[nameKey]
 		}
 		k := nameKey{n.Dir, string(n.Bytes)}
 		if _, known := out[k]; known || len(out) < maxNewest {
-			out[k] = lastName{n.Ino, n.tx}
+			out[k] = lastName{n.Ino, n.Tx}
 		}
 	})
 	return out, err
