@@ -1,9 +1,5 @@
 package history
 
-import "errors"
-
-var errNoGroup = errors.New("no group descriptor")
-
 // A blockFate says what became of a block that a file had.
 type blockFate uint8
 
@@ -45,18 +41,11 @@ func (h *bitmapHistory) group(g uint32) *groupBits {
 	}
 	b := &groupBits{}
 	h.groups[g] = b
-	desc := h.l.FS.Group(g)
-	if desc == nil {
-		b.err = errNoGroup
-		return b
-	}
-	for _, v := range h.l.Archive.Versions(desc.BlockBitmap) {
-		if v.Transaction >= h.from && h.l.effect[v.Transaction] {
-			if raw, err := h.l.readCopy(v.Copy); err == nil {
-				b.add(raw)
-			}
+	h.l.EachBitmap(g, func(tx int, bitmap []byte) {
+		if tx >= h.from {
+			b.add(bitmap)
 		}
-	}
+	})
 	var now []byte
 	if now, _, b.err = h.l.FS.BlockBitmap(g); b.err == nil {
 		b.add(now)
@@ -83,4 +72,20 @@ func (h *bitmapHistory) fate(b Block) blockFate {
 		return fateReused
 	}
 	return fateFree
+}
+
+// EachBitmap calls visit with the copies of a group's block bitmap, oldest first. The
+// bitmap holds until visit returns.
+func (l *Log) EachBitmap(group uint32, visit func(tx int, bitmap []byte)) {
+	desc := l.FS.Group(group)
+	if desc == nil {
+		return
+	}
+	for _, v := range l.Archive.Versions(desc.BlockBitmap) {
+		if l.effect[v.Transaction] {
+			if raw, err := l.readCopy(v.Copy); err == nil {
+				visit(v.Transaction, raw)
+			}
+		}
+	}
 }

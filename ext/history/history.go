@@ -104,7 +104,7 @@ func (l *Log) When(moment string) (i int, err error) {
 		}
 		return bad("the log holds no transaction %d: it has %d to %d", n, oldest.Sequence, newest.Sequence)
 	}
-	at, ok := parseTime(moment)
+	at, ok := ParseTime(moment)
 	if !ok {
 		return bad("%q is neither a sequence number nor a time like 2026-01-31T12:00:00Z", moment)
 	}
@@ -123,7 +123,9 @@ func (l *Log) When(moment string) (i int, err error) {
 // timeForms are how a time may be written; without a zone it is UTC.
 var timeForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02 15:04", "2006-01-02"}
 
-func parseTime(s string) (time.Time, bool) {
+// ParseTime reads a time as the command line takes it: RFC 3339 or parts of it, in UTC, or
+// @ and seconds.
+func ParseTime(s string) (time.Time, bool) {
 	if seconds, ok := strings.CutPrefix(s, "@"); ok { // as date(1) takes it
 		n, err := strconv.ParseInt(seconds, 10, 64)
 		return time.Unix(n, 0).UTC(), err == nil

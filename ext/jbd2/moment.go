@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/extscope/extscope/ext/layout"
@@ -83,4 +84,41 @@ func (a *Archive) BlocksIn(start layout.Block, n uint64) []layout.Block {
 		}
 	}
 	return out
+}
+
+// CopyAt gives the copy of a block that counts at the end of transaction i: the newest
+// from then or before, unless it was revoked since.
+func (a *Archive) CopyAt(block layout.Block, i int) (c Copy, ok bool) {
+	k := sort.Search(len(a.index), func(k int) bool {
+		r := a.index[k]
+		return r.fs > block || r.fs == block && int(r.transaction) > i
+	})
+	for k--; k >= 0 && a.index[k].fs == block; k-- {
+		t := int(a.index[k].transaction)
+		if !a.TookEffect(t) {
+			continue
+		}
+		for _, r := range a.revoked()[block] {
+			if int(r) >= t && int(r) <= i {
+				return Copy{}, false
+			}
+		}
+		return a.copyAt(k), true
+	}
+	return Copy{}, false
+}
+
+// revoked gives the transactions that revoke each block.
+func (a *Archive) revoked() map[layout.Block][]int32 {
+	a.once.Do(func() {
+		a.revokes = map[layout.Block][]int32{}
+		for i := range a.Transactions {
+			if a.TookEffect(i) {
+				for _, b := range a.Transactions[i].Revokes {
+					a.revokes[b] = append(a.revokes[b], int32(i))
+				}
+			}
+		}
+	})
+	return a.revokes
 }

@@ -2,6 +2,7 @@ package jbd2
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/extscope/extscope/ext/layout"
 )
@@ -16,6 +17,9 @@ type Archive struct {
 
 	index []versionRef // by block
 	end   uint32       // the sequence after the last one that was committed
+
+	once    sync.Once
+	revokes map[layout.Block][]int32 // the transactions that revoke each block
 }
 
 // Scan reads the whole log and finds all transactions that are whole or partly
