@@ -133,6 +133,9 @@ func (f *finder) grade(c *Candidate) {
 		if c.fast {
 			say("as of a fast commit: what was written after it is not in it")
 		}
+	case c.unsettled:
+		c.Grade = Unproven
+		say("written to within its blocks shortly before it was deleted: that may never have reached the disk")
 	case !f.blocksAgree(c):
 		c.Grade = Unproven
 		say("i_blocks is not what the map takes")

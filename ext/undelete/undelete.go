@@ -93,6 +93,8 @@ type Candidate struct {
 	complete bool     // the whole map could be read
 	nodes    []Block  // of the map
 	residue  bool     // the map is what deletion left of it
+
+	unsettled bool // written to shortly before it was deleted
 }
 
 // Recoverable reports whether there is anything to write.
