@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/jbd2"
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
 )
@@ -25,6 +26,10 @@ func (f *finder) build(ctx context.Context) error {
 			return err
 		}
 		if l.live {
+			f.goneNames(l)
+			if f.o.Versions {
+				f.versions(l)
+			}
 			continue
 		}
 		if c, ok := f.candidate(l, listed[l.ino]); ok {
@@ -52,15 +57,24 @@ func (f *finder) when(c *Candidate, l *life) {
 	if l.dtime != 0 {
 		c.DeletedAt = time.Unix(int64(l.dtime), 0).UTC()
 	}
-	if l.gone == 0 || f.log == nil || l.gone >= len(f.log.Transactions()) {
+	t := f.transaction(l.gone)
+	if t == nil || l.gone == 0 {
 		return
 	}
-	t := &f.log.Transactions()[l.gone]
+	c.gone = l.gone
 	c.Sequence = t.Sequence
 	if c.DeletedAt.IsZero() {
 		c.DeletedAt = t.CommitTime
 	}
 	c.Evidence = append(c.Evidence, fmt.Sprintf("gone as of transaction %d, committed %s", t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05")))
+}
+
+// transaction gives a transaction of the log, nil where there is none.
+func (f *finder) transaction(i int) *jbd2.Transaction {
+	if f.log == nil || i < 0 || i >= len(f.log.Transactions()) {
+		return nil
+	}
+	return &f.log.Transactions()[i]
 }
 
 // contents finds the map of an incarnation's contents.
@@ -95,8 +109,7 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 	default:
 		c.Technique = InodeJournal
 	}
-	if s.tx != latest {
-		t := &f.log.Transactions()[s.tx]
+	if t := f.transaction(s.tx); t != nil {
 		c.Evidence = append(c.Evidence, fmt.Sprintf("the inode as of transaction %d, committed %s", t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05")))
 	}
 }

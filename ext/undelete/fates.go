@@ -24,10 +24,10 @@ type fates struct {
 
 // A groupFate tells of each bit of a group's block bitmap when it was last taken.
 type groupFate struct {
-	err   error
-	now   []byte
-	taken []int32 // the transaction whose bitmap first had it set again, -1 for always; nil without bitmaps in the log
-	first int     // the oldest transaction with a bitmap of this group
+	err    error
+	now    []byte
+	taken  []int32 // the transaction whose bitmap first had it set again, -1 for always; nil without bitmaps in the log
+	logged []int32 // the transactions that have a bitmap of this group
 }
 
 func newFates(fs *ext.FS, log *history.Log) *fates {
@@ -44,7 +44,7 @@ func (f *fates) group(g uint32) *groupFate {
 	if len(f.groups) >= maxFateGroups {
 		clear(f.groups)
 	}
-	gf := &groupFate{first: latest}
+	gf := &groupFate{}
 	f.groups[g] = gf
 	if gf.now, _, gf.err = f.fs.BlockBitmap(g); gf.err != nil || f.log == nil {
 		return gf
@@ -56,8 +56,8 @@ func (f *fates) group(g uint32) *groupFate {
 			for i := range gf.taken {
 				gf.taken[i] = -1
 			}
-			gf.first = tx
 		}
+		gf.logged = append(gf.logged, int32(tx))
 		gf.step(prev, bitmap, tx)
 		prev = append(prev[:0], bitmap...)
 	})
@@ -104,4 +104,20 @@ func (f *fates) of(b Block, tx int) fate {
 		return fateReused
 	}
 	return fateFree
+}
+
+// hidden reports whether a block that was freed in transaction gone may have been taken
+// and freed again without a trace: in a later one that changed the bitmap of its group,
+// and in which hidden says that this can have happened.
+func (f *fates) hidden(b Block, gone int, hidden map[int]bool) bool {
+	if len(hidden) == 0 || !f.fs.InRange(b, 1) {
+		return false
+	}
+	g := f.group(f.fs.GroupOfBlock(b))
+	for i := len(g.logged) - 1; i >= 0 && int(g.logged[i]) > gone; i-- {
+		if hidden[int(g.logged[i])] {
+			return true
+		}
+	}
+	return false
 }

@@ -61,6 +61,9 @@ func (f *finder) cover(c *Candidate) {
 				switch f.fates.of(b, c.tx) {
 				case fateFree:
 					c.Coverage.Free++
+					if i == 0 && c.gone > 0 && !c.unseen {
+						c.unseen = f.fates.hidden(b, c.gone, f.hidden)
+					}
 				case fateReused:
 					c.Coverage.Reused++
 				default:
@@ -133,6 +136,9 @@ func (f *finder) grade(c *Candidate) {
 		if c.fast {
 			say("as of a fast commit: what was written after it is not in it")
 		}
+	case c.unseen:
+		c.Grade = Unproven
+		say("files came and went in one transaction since, which could have used its blocks and left no trace")
 	case c.unsettled:
 		c.Grade = Unproven
 		say("written to within its blocks shortly before it was deleted: that may never have reached the disk")

@@ -66,22 +66,28 @@ func (f *finder) life(in *ext.Inode) *life {
 	return l
 }
 
+// youngSeconds is how long a transaction may last, and some: the commit interval is 5.
+const youngSeconds = 30
+
 // gatherLog takes the inodes that the log has.
 func (f *finder) gatherLog(ctx context.Context) error {
 	if f.log == nil {
 		return nil
 	}
 	type event struct {
-		ino   Ino
-		gen   uint32
-		tx    int32
-		dtime uint32
-		inUse bool
+		ino    Ino
+		gen    uint32
+		tx     int32
+		dtime  uint32
+		blocks uint32
+		inUse  bool
+		young  bool // deleted within seconds of its birth
 	}
 	var events []event
 	err := f.log.EachInode(ctx, func(tx int, fast bool, in *ext.Inode) {
 		if len(events) < 1<<23 {
-			events = append(events, event{in.Ino, in.Generation, int32(tx), in.Dtime, in.Links > 0 && in.Mode != 0})
+			events = append(events, event{in.Ino, in.Generation, int32(tx), in.Dtime, in.BlocksLo, in.Links > 0 && in.Mode != 0,
+				in.Crtime.IsZero() || in.Dtime > 0 && int64(in.Dtime)-in.Crtime.Unix() < youngSeconds})
 		}
 		if in.Mode == 0 || f.fs.Reserved(in.Ino) {
 			return
@@ -101,7 +107,17 @@ func (f *finder) gatherLog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	f.hidden = map[int]bool{}
 	slices.SortStableFunc(events, func(a, b event) int { return cmp.Or(cmp.Compare(a.ino, b.ino), cmp.Compare(a.tx, b.tx)) })
+	for i := range events {
+		// Blocks that are taken and freed in one transaction leave no trace in bitmaps.
+		// That can be where an inode came and went in one, or a file was cut short.
+		e := &events[i]
+		fresh := i == 0 || events[i-1].ino != e.ino || events[i-1].gen != e.gen
+		if !e.inUse && e.dtime != 0 && fresh && e.young || !fresh && e.inUse && events[i-1].inUse && e.blocks < events[i-1].blocks {
+			f.hidden[int(e.tx)] = true
+		}
+	}
 	for i := 1; i < len(events); i++ {
 		a, b := &events[i-1], &events[i]
 		if a.ino != b.ino || !a.inUse || b.inUse && a.gen == b.gen {

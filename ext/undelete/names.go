@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"hash/maphash"
 	"slices"
 	"sync"
 
@@ -21,47 +22,38 @@ type nameRef struct {
 	typ    uint8
 	name   []byte
 	source string // in words
+	there  bool   // it is there today
 }
 
 const maxNames = 1 << 22
 
+// A nameIndex finds names by a hash under a seed that no image can know.
+type nameIndex struct {
+	seed maphash.Seed
+	at   map[uint64]int32 // into finder.names
+}
+
+func (x *nameIndex) key(dir, ino Ino, name []byte) uint64 {
+	return maphash.Bytes(x.seed, name) ^ uint64(dir)*0x9e3779b97f4a7c15 ^ uint64(ino)*0xc2b2ae3d27d4eb4f
+}
+
 // gatherNames takes the names of incarnations from copies of directories in the log,
 // from gaps in directories that are there, and from blocks of directories that were
-// deleted.
+// deleted. It notes which of them are there today.
 func (f *finder) gatherNames(ctx context.Context) error {
-	type key struct {
-		dir, ino Ino
-		gen      uint32
-		name     string
-	}
-	index := map[key]int{}
-	add := func(n nameRef) {
-		if f.byIno[n.ino] == nil || len(f.names) >= maxNames || f.encrypted(n.dir) {
-			return
-		}
-		k := key{n.dir, n.ino, n.dirGen, string(n.name)}
-		if i, known := index[k]; known {
-			if n.tx > f.names[i].tx {
-				f.names[i].tx, f.names[i].source = n.tx, n.source
-			}
-			return
-		}
-		n.name = bytes.Clone(n.name)
-		index[k] = len(f.names)
-		f.names = append(f.names, n)
-	}
+	f.index = nameIndex{maphash.MakeSeed(), map[uint64]int32{}}
 	if f.log != nil {
 		err := f.log.EachName(ctx, func(n *history.Name) {
-			add(nameRef{n.Dir, n.DirGen, n.Ino, n.Tx, n.Type, n.Bytes, "a copy of its directory in the journal"})
+			f.addName(nameRef{dir: n.Dir, dirGen: n.DirGen, ino: n.Ino, tx: n.Tx, typ: n.Type, name: n.Bytes, source: "a copy of its directory in the journal"})
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if err := f.gaps(ctx, add); err != nil {
+	if err := f.deletedDirs(ctx); err != nil {
 		return err
 	}
-	if err := f.deletedDirs(ctx, add); err != nil {
+	if err := f.directories(ctx); err != nil {
 		return err
 	}
 	for i := range f.names {
@@ -77,9 +69,25 @@ func (f *finder) gatherNames(ctx context.Context) error {
 	return nil
 }
 
-// encrypted reports whether names of a directory are ciphertext, which joins to
-// nothing readable.
-func (f *finder) encrypted(Ino) bool { return false }
+// addName keeps a name of an incarnation; the newest that tells of it counts.
+func (f *finder) addName(n nameRef) {
+	if f.byIno[n.ino] == nil {
+		return
+	}
+	k := f.index.key(n.dir, n.ino, n.name)
+	if i, known := f.index.at[k]; known {
+		if old := &f.names[i]; n.tx > old.tx {
+			old.tx, old.source, old.dirGen = n.tx, n.source, n.dirGen
+		}
+		return
+	}
+	if len(f.names) >= maxNames {
+		return
+	}
+	n.name = bytes.Clone(n.name)
+	f.index.at[k] = int32(len(f.names))
+	f.names = append(f.names, n)
+}
 
 // owner finds the incarnation that a name was of.
 func (f *finder) owner(n *nameRef, tx int) *life {
@@ -124,11 +132,13 @@ func (l *life) typ() uint16 {
 	return 0
 }
 
-// gaps takes the names that are left in gaps of directories that are there: kernels
-// before 5.13, libext2fs, and splits of indexed directories leave them.
-func (f *finder) gaps(ctx context.Context, add func(nameRef)) error {
+// directories goes through all directories that are there: for names that are left in
+// gaps, where kernels before 5.13, libext2fs, and splits of indexed directories leave
+// them; and for which of the names known are there today.
+func (f *finder) directories(ctx context.Context) error {
 	var mu sync.Mutex
 	var blocks []ext.DirBlock
+	var inline []*ext.Inode
 	type dirFacts struct {
 		gen   uint32
 		flags layout.InodeFlags
@@ -137,16 +147,30 @@ func (f *finder) gaps(ctx context.Context, add func(nameRef)) error {
 	nodes := f.fs.NewNodeBudget()
 	limit := int(min(f.fs.Super.BlocksCount, 1<<26))
 	err := f.fs.ScanInodes(ctx, func(_ int, in *ext.Inode) {
-		if in.Links == 0 || !in.IsDir() || in.HasInline() {
+		if in.Links == 0 || !in.IsDir() {
 			return
 		}
 		mu.Lock()
 		defer mu.Unlock()
+		if in.HasInline() {
+			inline = append(inline, f.fs.DecodeInode(bytes.Clone(in.Raw), in.Ino, in.Offset))
+			return
+		}
 		dirs[in.Ino] = dirFacts{in.Generation, in.Flags}
 		blocks = f.fs.DirBlocks(blocks, in, limit, nodes, func(error) {})
 	}, func(Ino, uint32, error) {})
 	if err != nil {
 		return err
+	}
+	const gap = "a removed entry in its directory"
+	for _, dir := range inline {
+		for e, err := range f.fs.Entries(dir, true) {
+			if err == nil && e.Removed {
+				f.addName(nameRef{dir: dir.Ino, dirGen: dir.Generation, ino: e.Ino, tx: -1, typ: e.Type, name: e.Name, source: gap})
+			} else if err == nil {
+				f.there(dir.Ino, e.Ino, e.Name)
+			}
+		}
 	}
 	return f.fs.ScanDirs(ctx, blocks, func(_ int, d ext.DirBlock, b []byte, err error) {
 		if err != nil {
@@ -154,17 +178,31 @@ func (f *finder) gaps(ctx context.Context, add func(nameRef)) error {
 		}
 		facts := dirs[d.Dir]
 		v := ext.DirBlockView{Logical: uint64(d.Logical), Bytes: b, Offset: f.fs.BlockOffset(d.Physical)}
+		mu.Lock()
+		defer mu.Unlock()
 		f.fs.RemovedRecords(v, facts.flags, false, func(e *layout.Dirent) {
-			mu.Lock()
-			defer mu.Unlock()
-			add(nameRef{dir: d.Dir, dirGen: facts.gen, ino: e.Ino, tx: -1, typ: e.Type, name: e.Name, source: "a removed entry in its directory"})
+			f.addName(nameRef{dir: d.Dir, dirGen: facts.gen, ino: e.Ino, tx: -1, typ: e.Type, name: e.Name, source: gap})
 		})
+		records := f.fs.DirRecords(b, v.Offset, facts.flags)
+		var e layout.Dirent
+		for records.Next(&e) {
+			if e.Ino != 0 && len(f.byIno[e.Ino]) > 0 {
+				f.there(d.Dir, e.Ino, e.Name)
+			}
+		}
 	})
+}
+
+// there notes that a name is there today.
+func (f *finder) there(dir, ino Ino, name []byte) {
+	if i, known := f.index.at[f.index.key(dir, ino, name)]; known {
+		f.names[i].there = true
+	}
 }
 
 // deletedDirs takes the names in blocks of deleted directories, where those are still
 // as they were.
-func (f *finder) deletedDirs(ctx context.Context, add func(nameRef)) error {
+func (f *finder) deletedDirs(ctx context.Context) error {
 	for _, l := range f.sorted() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -182,7 +220,7 @@ func (f *finder) deletedDirs(ctx context.Context, add func(nameRef)) error {
 		if s.in.HasInline() {
 			for e, err := range f.fs.Entries(s.in, false) {
 				if err == nil && !e.IsDot() {
-					add(nameRef{l.ino, l.gen, e.Ino, s.tx, e.Type, e.Name, "its directory, kept in an inode"})
+					f.addName(nameRef{dir: l.ino, dirGen: l.gen, ino: e.Ino, tx: s.tx, typ: e.Type, name: e.Name, source: "its directory, kept in an inode"})
 				}
 			}
 			continue
@@ -195,13 +233,13 @@ func (f *finder) deletedDirs(ctx context.Context, add func(nameRef)) error {
 		if tx == latest {
 			tx = -1
 		}
-		f.dirNames(m, l, tx, add)
+		f.dirNames(m, l, tx)
 	}
 	return nil
 }
 
 // dirNames takes the names in the blocks of a deleted directory.
-func (f *finder) dirNames(m *mapper, l *life, tx int, add func(nameRef)) {
+func (f *finder) dirNames(m *mapper, l *life, tx int) {
 	dir := &ext.Inode{Ino: l.ino}
 	dir.Flags = m.in.Flags
 	budget := 1 << 16
@@ -221,7 +259,7 @@ func (f *finder) dirNames(m *mapper, l *life, tx int, add func(nameRef)) {
 				v := ext.DirBlockView{Dir: dir, Logical: r.Logical + i, Bytes: buf}
 				return f.fs.BlockEntries(v, false, func(e ext.Entry, err error) bool {
 					if err == nil && !e.IsDot() {
-						add(nameRef{l.ino, l.gen, e.Ino, tx, e.Type, e.Name, "a freed block of its directory"})
+						f.addName(nameRef{dir: l.ino, dirGen: l.gen, ino: e.Ino, tx: tx, typ: e.Type, name: e.Name, source: "a freed block of its directory"})
 					}
 					return err == nil
 				})

@@ -87,6 +87,7 @@ type Candidate struct {
 	Coverage  Coverage
 
 	tx       int // the transaction that In is of; latest for home
+	gone     int // the one that deleted it, 0 where that is not known
 	fast     bool
 	orphan   bool
 	damage   []string // what is wrong with the map
@@ -94,6 +95,7 @@ type Candidate struct {
 	nodes    []Block  // of the map
 	residue  bool     // the map is what deletion left of it
 
+	unseen    bool // its blocks may have been used in between without a trace
 	unsettled bool // written to shortly before it was deleted
 }
 
@@ -132,6 +134,8 @@ type finder struct {
 	lives  map[lifeKey]*life
 	byIno  map[Ino][]*life // by first
 	names  []nameRef
+	index  nameIndex
+	hidden map[int]bool       // transactions in which blocks may have been taken and freed, unseen
 	dirs   map[lifeKey][]byte // paths of directories, nil where there is none
 	result *Result
 }
