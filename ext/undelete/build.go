@@ -93,8 +93,7 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 		s, cut = l.full, true
 	}
 	f.fill(c, s)
-	c.unsettled = s.tx != latest && !s.fast && l.mapBlock == s.in.Block && !l.mapTime.Equal(s.in.Mtime) &&
-		(c.DeletedAt.IsZero() || c.DeletedAt.Sub(s.in.Mtime) < writeback)
+	c.unsettled = s.tx != latest && l.written.unsettled(s.in, c.DeletedAt)
 	switch {
 	case cut:
 		c.Technique = OldVersion
@@ -113,11 +112,6 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 		c.Evidence = append(c.Evidence, fmt.Sprintf("the inode as of transaction %d, committed %s", t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05")))
 	}
 }
-
-// writeback is how long a write to blocks that a file has already may take to reach the
-// disk: dirty_expire_centisecs and dirty_writeback_centisecs, 30 and 5 seconds. Only
-// the data of new blocks is written before the commit (data=ordered).
-const writeback = 35 * time.Second
 
 func (f *finder) allocated(ino Ino) bool {
 	used, err := f.fs.InodeAllocated(ino)

@@ -8,7 +8,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -33,10 +32,7 @@ type life struct {
 	gone  int // the first one behind that has not; latest where only the inode itself tells, 0 unknown
 	dtime uint32
 
-	// Since when it has had the map that it had last: data that was written then is
-	// on the disk with the commit, later writes to the same blocks need not be.
-	mapBlock [60]byte
-	mapTime  time.Time // i_mtime then
+	written written // when the blocks that it had last were new
 
 	best  *state // the newest that holds contents
 	full  *state // the newest that is not empty, where best is
@@ -98,8 +94,8 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		}
 		if in.Links > 0 {
 			l.first, l.last = min(l.first, tx), max(l.last, tx)
-			if !fast && (l.mapTime.IsZero() || l.mapBlock != in.Block) {
-				l.mapBlock, l.mapTime = in.Block, in.Mtime
+			if !fast {
+				l.written.see(in)
 			}
 		}
 		f.take(l, in, tx, fast)
