@@ -50,7 +50,7 @@ func (l *Log) learn(ctx context.Context) error {
 	}
 	c.heads = make([]int32, len(c.blocks))
 	nodes := l.FS.NewNodeBudget()
-	if err := l.EachInode(ctx, func(tx int, _ bool, in *ext.Inode) { c.inode(l.FS, tx, in, nodes) }); err != nil {
+	if err := l.EachInode(ctx, func(tx, _ int, in *ext.Inode) { c.inode(l.FS, tx, in, nodes) }); err != nil {
 		return err
 	}
 	if err := l.claimsToday(ctx, c); err != nil {
@@ -62,9 +62,9 @@ func (l *Log) learn(ctx context.Context) error {
 
 // EachInode calls visit with every inode in the inode tables that the log has copies
 // of, each state once, by block and then oldest first, and then with those of fast
-// commits. tx is the transaction, or that before the fast commit. The inode's Raw holds
-// until visit returns.
-func (l *Log) EachInode(ctx context.Context, visit func(tx int, fast bool, in *ext.Inode)) error {
+// commits. tx is the transaction, or that before the fast commit; fast is 0, or which
+// fast commit behind it. The inode's Raw holds until visit returns.
+func (l *Log) EachInode(ctx context.Context, visit func(tx, fast int, in *ext.Inode)) error {
 	size := l.FS.InodeSize()
 	prev, buf := make([]byte, l.FS.BlockSize()), make([]byte, l.FS.BlockSize())
 	for _, run := range l.static {
@@ -88,7 +88,7 @@ func (l *Log) EachInode(ctx context.Context, visit func(tx int, fast bool, in *e
 						break
 					}
 					if raw := buf[at:][:size]; fresh && !allZero(raw) || !fresh && !bytes.Equal(raw, prev[at:][:size]) {
-						visit(v.Transaction, false, l.FS.DecodeInode(raw, first+Ino(i), off+int64(at)))
+						visit(v.Transaction, 0, l.FS.DecodeInode(raw, first+Ino(i), off+int64(at)))
 					}
 				}
 				prev, buf, fresh = buf, prev, false
@@ -99,17 +99,19 @@ func (l *Log) EachInode(ctx context.Context, visit func(tx int, fast bool, in *e
 }
 
 // eachFastInode does the same with the records of inodes in fast commits.
-func (l *Log) eachFastInode(ctx context.Context, visit func(tx int, fast bool, in *ext.Inode)) error {
+func (l *Log) eachFastInode(ctx context.Context, visit func(tx, fast int, in *ext.Inode)) error {
+	nth := map[int]int{}
 	for i := range l.fast {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		tx, _ := l.beforeFast(l.fast[i].TID)
+		nth[tx]++
 		for _, r := range l.fast[i].Records {
 			if r.Tag == jbd2.FCInode {
 				raw := make([]byte, l.FS.InodeSize())
 				copy(raw, r.Inode)
-				visit(max(tx, 0), true, l.FS.DecodeInode(raw, r.Ino, r.Offset+8))
+				visit(max(tx, 0), nth[tx], l.FS.DecodeInode(raw, r.Ino, r.Offset+8))
 			}
 		}
 	}

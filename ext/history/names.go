@@ -18,6 +18,7 @@ type Name struct {
 	Ino    Ino
 	Type   uint8 // layout.FT*, as the entry says
 	Tx     int   // index of the transaction that tells; a fast commit counts to the one before it
+	Fast   int   // 0, or which fast commit behind it
 }
 
 // EachName calls visit with the live names in every copy of a directory's blocks, and
@@ -48,8 +49,8 @@ func (l *Log) EachName(ctx context.Context, visit func(n *Name)) error {
 				l.inlineNames(dir, i, visit)
 			}
 		}
-		for _, fc := range fast[i] {
-			l.fastNames(fc, i, lines, visit)
+		for nth, fc := range fast[i] {
+			l.fastNames(fc, i, nth+1, lines, visit)
 		}
 	}
 	return nil
@@ -103,7 +104,7 @@ func (l *Log) inlineDirs(ctx context.Context) (map[int][]*ext.Inode, error) {
 		return nil, nil
 	}
 	out, count := map[int][]*ext.Inode{}, 0
-	err := l.EachInode(ctx, func(tx int, _ bool, in *ext.Inode) {
+	err := l.EachInode(ctx, func(tx, _ int, in *ext.Inode) {
 		if in.IsDir() && in.HasInline() && in.Links > 0 && count < maxInlineDirs {
 			raw := append([]byte(nil), in.Raw...)
 			out[tx] = append(out[tx], l.FS.DecodeInode(raw, in.Ino, in.Offset))
@@ -140,11 +141,11 @@ func (l *Log) fastByTransaction() (map[int][]*jbd2.FastCommit, map[Ino]bool) {
 	return out, parents
 }
 
-func (l *Log) fastNames(fc *jbd2.FastCommit, i int, lines timelines, visit func(n *Name)) {
+func (l *Log) fastNames(fc *jbd2.FastCommit, i, nth int, lines timelines, visit func(n *Name)) {
 	for k := range fc.Records {
 		switch r := &fc.Records[k]; r.Tag {
 		case jbd2.FCCreat, jbd2.FCLink, jbd2.FCUnlink:
-			n := Name{Dir: r.Parent, Bytes: r.Name, Ino: r.Ino, Tx: i}
+			n := Name{Dir: r.Parent, Bytes: r.Name, Ino: r.Ino, Tx: i, Fast: nth}
 			n.DirGen, _ = lines.gen(r.Parent, i)
 			visit(&n)
 		}

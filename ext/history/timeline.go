@@ -25,7 +25,7 @@ func (l *Log) timelines(ctx context.Context, want map[Ino]bool) (timelines, erro
 	if len(want) == 0 {
 		return out, nil
 	}
-	err := l.EachInode(ctx, func(tx int, _ bool, in *ext.Inode) {
+	err := l.EachInode(ctx, func(tx, _ int, in *ext.Inode) {
 		if !want[in.Ino] {
 			return
 		}

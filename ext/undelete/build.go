@@ -63,6 +63,13 @@ func (f *finder) when(c *Candidate, l *life) {
 	}
 	c.gone = l.gone
 	c.Sequence = t.Sequence
+	if l.gone != after(l.gone.tx(), 0) {
+		c.Evidence = append(c.Evidence, fmt.Sprintf("gone as of a fast commit behind transaction %d", t.Sequence))
+		if next := f.transaction(l.gone + after(1, 0)); next != nil && c.DeletedAt.IsZero() {
+			c.DeletedAt = next.CommitTime
+		}
+		return
+	}
 	if c.DeletedAt.IsZero() {
 		c.DeletedAt = t.CommitTime
 	}
@@ -70,11 +77,11 @@ func (f *finder) when(c *Candidate, l *life) {
 }
 
 // transaction gives a transaction of the log, nil where there is none.
-func (f *finder) transaction(i int) *jbd2.Transaction {
-	if f.log == nil || i < 0 || i >= len(f.log.Transactions()) {
+func (f *finder) transaction(m moment) *jbd2.Transaction {
+	if f.log == nil || m < 0 || m.tx() >= len(f.log.Transactions()) {
 		return nil
 	}
-	return &f.log.Transactions()[i]
+	return &f.log.Transactions()[m.tx()]
 }
 
 // contents finds the map of an incarnation's contents.

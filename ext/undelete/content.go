@@ -20,7 +20,7 @@ func (f *finder) readBlock(p []byte, c *Candidate, b Block) error {
 }
 
 // until is the last transaction that can hold contents of a candidate.
-func (f *finder) until(c *Candidate) int { return min(c.tx, len(f.log.Transactions())-1) }
+func (f *finder) until(c *Candidate) int { return min(c.tx.tx(), len(f.log.Transactions())-1) }
 
 // trim sets the size of a file whose size is not known to the end of what is not zero
 // in its last block.

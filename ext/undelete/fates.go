@@ -1,6 +1,8 @@
 package undelete
 
 import (
+	"math"
+
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/history"
 )
@@ -62,7 +64,7 @@ func (f *fates) group(g uint32) *groupFate {
 		prev = append(prev[:0], bitmap...)
 	})
 	if gf.taken != nil {
-		gf.step(prev, gf.now, latest)
+		gf.step(prev, gf.now, math.MaxInt32)
 	}
 	return gf
 }
@@ -98,7 +100,7 @@ func (f *fates) of(b Block, tx int) fate {
 		return fateUnknown
 	case g.now[bit/8]>>(bit%8)&1 != 0:
 		return fateReused
-	case g.taken == nil || bit >= len(g.taken) || tx == latest:
+	case g.taken == nil || bit >= len(g.taken) || tx >= latest.tx():
 		return fateLoose
 	case int(g.taken[bit]) > tx:
 		return fateReused

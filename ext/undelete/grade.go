@@ -58,11 +58,11 @@ func (f *finder) cover(c *Candidate) {
 			case c.orphan || f.logged(c, b):
 				c.Coverage.Own++
 			default:
-				switch f.fates.of(b, c.tx) {
+				switch f.fates.of(b, c.tx.tx()) {
 				case fateFree:
 					c.Coverage.Free++
 					if i == 0 && c.gone > 0 && !c.unseen {
-						c.unseen = f.fates.hidden(b, c.gone, f.hidden)
+						c.unseen = f.fates.hidden(b, c.gone.tx(), f.hidden)
 					}
 				case fateReused:
 					c.Coverage.Reused++

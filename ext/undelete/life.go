@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"math"
 	"slices"
 	"sync"
 
@@ -21,15 +20,27 @@ type lifeKey struct {
 	gen uint32
 }
 
+// A moment orders what the log tells: the end of a transaction, and behind it that of
+// each fast commit. Moments are compared as numbers.
+type moment int64
+
 // latest stands for the file system as it is, behind all transactions.
-const latest = math.MaxInt32
+const latest = moment(1) << 46
+
+const maxFast = 1<<16 - 1
+
+// after is the end of transaction tx, or of one of the fast commits behind it.
+func after(tx, fast int) moment { return moment(tx)<<16 | moment(min(fast, maxFast)) }
+
+// tx is the transaction that a moment belongs to.
+func (m moment) tx() int { return int(m >> 16) }
 
 // A life is what is known of an incarnation.
 type life struct {
 	lifeKey
-	first int // the first transaction that has it in use
-	last  int // the last one
-	gone  int // the first one behind that has not; latest where only the inode itself tells, 0 unknown
+	first moment // the first transaction that has it in use
+	last  moment // the last one
+	gone  moment // the first one behind that has not; latest where only the inode itself tells, 0 unknown
 	dtime uint32
 
 	written written // when the blocks that it had last were new
@@ -45,7 +56,7 @@ type life struct {
 // A state is one state of an inode.
 type state struct {
 	in   *ext.Inode
-	tx   int
+	tx   moment
 	fast bool
 }
 
@@ -73,16 +84,17 @@ func (f *finder) gatherLog(ctx context.Context) error {
 	type event struct {
 		ino    Ino
 		gen    uint32
-		tx     int32
+		tx     moment
 		dtime  uint32
 		blocks uint32
 		inUse  bool
 		young  bool // deleted within seconds of its birth
 	}
 	var events []event
-	err := f.log.EachInode(ctx, func(tx int, fast bool, in *ext.Inode) {
+	err := f.log.EachInode(ctx, func(txIndex, nth int, in *ext.Inode) {
+		tx, fast := after(txIndex, nth), nth > 0
 		if len(events) < 1<<23 {
-			events = append(events, event{in.Ino, in.Generation, int32(tx), in.Dtime, in.BlocksLo, in.Links > 0 && in.Mode != 0,
+			events = append(events, event{in.Ino, in.Generation, tx, in.Dtime, in.BlocksLo, in.Links > 0 && in.Mode != 0,
 				in.Crtime.IsZero() || in.Dtime > 0 && int64(in.Dtime)-in.Crtime.Unix() < youngSeconds})
 		}
 		if in.Mode == 0 || f.fs.Reserved(in.Ino) {
@@ -111,7 +123,7 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		e := &events[i]
 		fresh := i == 0 || events[i-1].ino != e.ino || events[i-1].gen != e.gen
 		if !e.inUse && e.dtime != 0 && fresh && e.young || !fresh && e.inUse && events[i-1].inUse && e.blocks < events[i-1].blocks {
-			f.hidden[int(e.tx)] = true
+			f.hidden[e.tx.tx()] = true
 		}
 	}
 	for i := 1; i < len(events); i++ {
@@ -120,7 +132,7 @@ func (f *finder) gatherLog(ctx context.Context) error {
 			continue
 		}
 		if l := f.lives[lifeKey{a.ino, a.gen}]; l != nil {
-			l.gone = int(b.tx)
+			l.gone = b.tx
 			if a.gen == b.gen && b.dtime > f.fs.Super.InodesCount {
 				l.dtime = b.dtime
 			}
@@ -130,7 +142,7 @@ func (f *finder) gatherLog(ctx context.Context) error {
 }
 
 // take keeps a state, if it is the newest of its kind.
-func (f *finder) take(l *life, in *ext.Inode, tx int, fast bool) {
+func (f *finder) take(l *life, in *ext.Inode, tx moment, fast bool) {
 	if !f.holds(in) {
 		return
 	}
@@ -254,7 +266,7 @@ func (f *finder) settle(ctx context.Context) error {
 
 // at finds the incarnation that a number was of in a transaction, nil where none of
 // those known can have been.
-func (f *finder) at(ino Ino, tx int) *life {
+func (f *finder) at(ino Ino, tx moment) *life {
 	list := f.byIno[ino]
 	var found *life
 	for _, l := range list {

@@ -20,8 +20,8 @@ func (f *finder) goneNames(l *life) {
 		c := Candidate{Ino: l.ino, Gen: l.gen, Type: l.typ(), Live: true, Technique: NameOnly, Grade: Listed, Name: n.name, Path: f.path(n, 0)}
 		c.MovedTo = f.pathNow(l)
 		c.Evidence = []string{"a name that is gone, of a file that is there: " + n.source}
-		if f.log != nil && n.tx >= 0 && n.tx < len(f.log.Transactions()) {
-			c.Evidence = append(c.Evidence, fmt.Sprintf("last seen in transaction %d", f.log.Transactions()[n.tx].Sequence))
+		if t := f.transaction(n.tx); t != nil {
+			c.Evidence = append(c.Evidence, fmt.Sprintf("last seen in transaction %d", t.Sequence))
 		}
 		f.result.Candidates = append(f.result.Candidates, c)
 	}

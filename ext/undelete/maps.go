@@ -15,7 +15,7 @@ import (
 type mapper struct {
 	f    *finder
 	in   *ext.Inode
-	tx   int
+	tx   moment
 	seed uint32
 
 	runs     []ext.Run
@@ -31,7 +31,7 @@ const (
 	maxNodes = 1 << 16
 )
 
-func (f *finder) newMapper(in *ext.Inode, tx int) *mapper {
+func (f *finder) newMapper(in *ext.Inode, tx moment) *mapper {
 	return &mapper{f: f, in: in, tx: tx, seed: f.fs.InodeSeed(in), complete: true, left: maxNodes}
 }
 
@@ -107,7 +107,7 @@ func (m *mapper) sources(b Block, try func(b []byte) bool) bool {
 			if !f.log.TookEffect(v.Transaction) {
 				continue
 			}
-			if v.Transaction > m.tx {
+			if v.Transaction > m.tx.tx() {
 				later = append(later, [2]int{i})
 				continue
 			}

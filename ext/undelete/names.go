@@ -18,7 +18,7 @@ type nameRef struct {
 	dir    Ino
 	dirGen uint32
 	ino    Ino
-	tx     int // the newest transaction that tells; -1 where a gap or a freed block does, of which the time is not known
+	tx     moment // the newest transaction that tells; -1 where a gap or a freed block does, of which the time is not known
 	typ    uint8
 	name   []byte
 	source string // in words
@@ -44,7 +44,7 @@ func (f *finder) gatherNames(ctx context.Context) error {
 	f.index = nameIndex{maphash.MakeSeed(), map[uint64]int32{}}
 	if f.log != nil {
 		err := f.log.EachName(ctx, func(n *history.Name) {
-			f.addName(nameRef{dir: n.Dir, dirGen: n.DirGen, ino: n.Ino, tx: n.Tx, typ: n.Type, name: n.Bytes, source: "a copy of its directory in the journal"})
+			f.addName(nameRef{dir: n.Dir, dirGen: n.DirGen, ino: n.Ino, tx: after(n.Tx, n.Fast), typ: n.Type, name: n.Bytes, source: "a copy of its directory in the journal"})
 		})
 		if err != nil {
 			return err
@@ -90,7 +90,7 @@ func (f *finder) addName(n nameRef) {
 }
 
 // owner finds the incarnation that a name was of.
-func (f *finder) owner(n *nameRef, tx int) *life {
+func (f *finder) owner(n *nameRef, tx moment) *life {
 	list := f.byIno[n.ino]
 	fits := func(l *life) bool {
 		t := l.typ()
@@ -239,7 +239,7 @@ func (f *finder) deletedDirs(ctx context.Context) error {
 }
 
 // dirNames takes the names in the blocks of a deleted directory.
-func (f *finder) dirNames(m *mapper, l *life, tx int) {
+func (f *finder) dirNames(m *mapper, l *life, tx moment) {
 	dir := &ext.Inode{Ino: l.ino}
 	dir.Flags = m.in.Flags
 	budget := 1 << 16

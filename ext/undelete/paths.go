@@ -26,7 +26,7 @@ func (f *finder) path(n *nameRef, depth int) []byte {
 
 // dirPath gives the path of a directory: today's where it is there, else the one that
 // it had when it was deleted, through the names of what lay above it.
-func (f *finder) dirPath(ino Ino, gen uint32, tx, depth int) []byte {
+func (f *finder) dirPath(ino Ino, gen uint32, tx moment, depth int) []byte {
 	if ino == layout.RootIno {
 		return []byte("/")
 	}

@@ -86,8 +86,8 @@ type Candidate struct {
 	Grade     Grade
 	Coverage  Coverage
 
-	tx       int // the transaction that In is of; latest for home
-	gone     int // the one that deleted it, 0 where that is not known
+	tx       moment // the transaction that In is of; latest for home
+	gone     moment // the one that deleted it, 0 where that is not known
 	fast     bool
 	orphan   bool
 	damage   []string // what is wrong with the map
