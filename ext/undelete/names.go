@@ -33,8 +33,8 @@ type nameIndex struct {
 	at   map[uint64]int32 // into finder.names
 }
 
-func (x *nameIndex) key(dir, ino Ino, name []byte) uint64 {
-	return maphash.Bytes(x.seed, name) ^ uint64(dir)*0x9e3779b97f4a7c15 ^ uint64(ino)*0xc2b2ae3d27d4eb4f
+func (x *nameIndex) key(dir Ino, l *life, name []byte) uint64 {
+	return maphash.Bytes(x.seed, name) ^ uint64(dir)*0x9e3779b97f4a7c15 ^ uint64(l.ino)*0xc2b2ae3d27d4eb4f ^ uint64(l.gen)*0x165667b19e3779f9
 }
 
 // gatherNames takes the names of incarnations from copies of directories in the log,
@@ -56,25 +56,16 @@ func (f *finder) gatherNames(ctx context.Context) error {
 	if err := f.directories(ctx); err != nil {
 		return err
 	}
-	for i := range f.names {
-		n := &f.names[i]
-		tx := n.tx
-		if tx < 0 {
-			tx = latest
-		}
-		if l := f.owner(n, tx); l != nil {
-			l.names = append(l.names, i)
-		}
-	}
 	return nil
 }
 
 // addName keeps a name of an incarnation; the newest that tells of it counts.
 func (f *finder) addName(n nameRef) {
-	if f.byIno[n.ino] == nil {
+	l := f.owner(&n)
+	if l == nil {
 		return
 	}
-	k := f.index.key(n.dir, n.ino, n.name)
+	k := f.index.key(n.dir, l, n.name)
 	if i, known := f.index.at[k]; known {
 		if old := &f.names[i]; n.tx > old.tx {
 			old.tx, old.source, old.dirGen = n.tx, n.source, n.dirGen
@@ -86,11 +77,12 @@ func (f *finder) addName(n nameRef) {
 	}
 	n.name = bytes.Clone(n.name)
 	f.index.at[k] = int32(len(f.names))
+	l.names = append(l.names, len(f.names))
 	f.names = append(f.names, n)
 }
 
 // owner finds the incarnation that a name was of.
-func (f *finder) owner(n *nameRef, tx moment) *life {
+func (f *finder) owner(n *nameRef) *life {
 	list := f.byIno[n.ino]
 	fits := func(l *life) bool {
 		t := l.typ()
@@ -107,7 +99,7 @@ func (f *finder) owner(n *nameRef, tx moment) *life {
 	}
 	var found *life
 	for _, l := range list {
-		if l.first <= tx && fits(l) && (l.gone == 0 || l.gone >= tx || found == nil) {
+		if l.first <= n.tx && fits(l) && (l.gone == 0 || l.gone >= n.tx || found == nil) {
 			found = l
 		}
 	}
@@ -195,8 +187,13 @@ func (f *finder) directories(ctx context.Context) error {
 
 // there notes that a name is there today.
 func (f *finder) there(dir, ino Ino, name []byte) {
-	if i, known := f.index.at[f.index.key(dir, ino, name)]; known {
-		f.names[i].there = true
+	for _, l := range f.byIno[ino] {
+		if !l.live {
+			continue
+		}
+		if i, known := f.index.at[f.index.key(dir, l, name)]; known {
+			f.names[i].there = true
+		}
 	}
 }
 
