@@ -61,3 +61,16 @@ func (f *FS) firstRun(in *Inode) (Run, error) {
 	}
 	return Run{}, corrupt("block map", "i_block", in.Offset+0x28, 0)
 }
+
+// Take counts one node, and reports whether there was one left.
+func (b *NodeBudget) Take() bool { return b == nil || b.left.Add(-1) >= 0 }
+
+// Again makes a budget for one more look at what b was made for: where b is
+// exhausted, not much of a look.
+func (b *NodeBudget) Again(f *FS) *NodeBudget {
+	again := f.NewNodeBudget()
+	if b.left.Load() <= 0 {
+		again.left.Store(min(again.left.Load(), 1<<14))
+	}
+	return again
+}

@@ -2,38 +2,15 @@ package audit
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"hash/maphash"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
 )
-
-// A dirSeed is the checksum seed of a directory.
-type dirSeed struct {
-	dir  ext.Ino
-	seed uint32
-}
-
-// gatherSeeds puts together what the workers noted of the directories.
-func (a *auditor) gatherSeeds() {
-	for _, w := range a.workers {
-		a.seeds = append(a.seeds, w.seeds...)
-		w.seeds = nil
-	}
-	slices.SortFunc(a.seeds, func(x, y dirSeed) int { return cmp.Compare(x.dir, y.dir) })
-}
-
-func (a *auditor) seed(dir ext.Ino) (uint32, bool) {
-	i, ok := slices.BinarySearchFunc(a.seeds, dir, func(s dirSeed, dir ext.Ino) int { return cmp.Compare(s.dir, dir) })
-	if !ok {
-		return 0, false
-	}
-	return a.seeds[i].seed, true
-}
 
 // A dotdot is what the ".." of a directory names.
 type dotdot struct{ dir, parent ext.Ino }
@@ -57,14 +34,13 @@ func (w *worker) block(b *links.Block) {
 	w.dot = dotState{}
 	w.hashes = w.hashes[:0]
 	a := w.a
-	w.index(b)
-	if b.Inline || !a.fs.Super.MetadataCsum() || a.skip(BadChecksum) {
+	d := a.dir(b.Dir)
+	w.index(b, d)
+	w.records(b)
+	if b.Inline || !a.fs.Super.MetadataCsum() || a.skip(BadChecksum) || d == nil {
 		return
 	}
-	seed, ok := a.seed(b.Dir)
-	if !ok {
-		return
-	}
+	seed := d.seed
 	bad := func(what string, stored, computed uint32) {
 		a.add(Finding{Kind: BadChecksum, Ino: b.Dir, HasBlock: true, Block: b.Physical, Offset: b.Offset,
 			Detail: fmt.Sprintf("%s, block %d of the directory: checksum is %#08x, its contents give %#08x", what, b.Logical, stored, computed)})
@@ -111,8 +87,16 @@ func (a *auditor) entry(worker int, b *links.Block, e *layout.Dirent) {
 	if !dots {
 		w.name(b, e)
 	}
+	if w.tree.leaf {
+		w.tree.hash(a, b, e)
+	}
 	w.target(b, e)
 }
+
+const (
+	minCiphertext  = 16  // FS_CRYPTO_BLOCK_SIZE: no encrypted name is shorter, in bytes
+	strictEncoding = 0x1 // EXT4_ENC_STRICT_MODE_FL of s_encoding_flags
+)
 
 // name judges the name itself.
 func (w *worker) name(b *links.Block, e *layout.Dirent) {
@@ -125,6 +109,10 @@ func (w *worker) name(b *links.Block, e *layout.Dirent) {
 		return
 	case b.Flags&layout.FlagEncrypt == 0 && bytes.ContainsAny(e.Name, "/\x00"):
 		w.a.addEntry(BadEntry, b, e, "an illegal character in the name")
+	case b.Flags&layout.FlagEncrypt != 0 && len(e.Name) < minCiphertext:
+		w.a.addEntry(BadEntry, b, e, "an encrypted name shorter than a block of the cipher")
+	case b.Flags&layout.FlagEncrypt == 0 && b.Flags&layout.FlagCasefold != 0 && w.a.fs.Super.EncodingFlags&strictEncoding != 0 && !utf8.Valid(e.Name):
+		w.a.addEntry(BadEntry, b, e, "a name that is not UTF-8, where the encoding is strict")
 	}
 	w.hashes = append(w.hashes, nameHash{maphash.Bytes(nameSeed, e.Name), e.Name, e.Ino})
 }
@@ -136,17 +124,31 @@ func (w *worker) target(b *links.Block, e *layout.Dirent) {
 	case uint32(e.Ino) > a.fs.InodesCount():
 		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, and the last is %d", e.Ino, a.fs.InodesCount()))
 		return
-	case e.Ino != layout.RootIno && e.Ino < a.fs.FirstIno():
+	case a.fs.Reserved(e.Ino):
 		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, which is reserved", e.Ino))
 		return
 	case !t.InUse(e.Ino):
 		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, which is not in use", e.Ino))
+	}
+	if a.fs.Super.Incompat&layout.IncompatFiletype == 0 {
+		if e.Raw != 0 && !b.Inline {
+			a.addEntry(WrongFiletype, b, e, fmt.Sprintf("the entry says %s, and the file system keeps no types in entries", typeName(e.Raw)))
+		}
 		return
 	}
-	if a.fs.Super.Incompat&layout.IncompatFiletype == 0 || b.Inline && e.Offset == 0 && len(e.Name) <= 2 && e.RecLen == 0 {
-		return
+	want := layout.FTOfMode(t.Type(e.Ino))
+	switch {
+	case a.doubtful.has(uint64(e.Ino)) && t.InUse(e.Ino):
+		want = layout.FTUnknown
+	case t.Type(e.Ino) == 0 && !t.InUse(e.Ino):
+		// It may lie where the table is said to be unused.
+		in, err := a.fs.Inode(e.Ino)
+		if err != nil {
+			return
+		}
+		want = layout.FTOfMode(in.Mode)
 	}
-	if want := layout.FTOfMode(t.Type(e.Ino)); e.Type != want {
+	if e.Type != want {
 		a.addEntry(WrongFiletype, b, e, fmt.Sprintf("the entry says %s, inode %d is %s", typeName(e.Type), e.Ino, typeName(want)))
 	}
 }
@@ -154,7 +156,8 @@ func (w *worker) target(b *links.Block, e *layout.Dirent) {
 // blockDone looks for names that the block holds twice, and tells of a record
 // that cannot be right.
 func (w *worker) blockDone(b *links.Block, err error) {
-	if err != nil {
+	w.tree.leafDone()
+	if err != nil && !w.torn {
 		w.a.addError(b.Dir, err)
 	}
 	if b.Logical == 0 && w.dot.seen < 2 && !(b.Flags&layout.FlagIndex != 0) && err == nil {
