@@ -103,7 +103,7 @@ func (t *attrArea) entry(at int) bool {
 	padded := (int(min(size, maxAttrSize)) + 3) &^ 3
 	from := t.base + offset
 	switch {
-	case size > maxAttrSize || from+int(size) > len(t.b):
+	case size > maxAttrSize || from+int(size) > len(t.b) && (size > 0 || t.block != 0 || index == layout.XattrSystem):
 		t.bad(at+8, "the value of an attribute is said to be %d bytes long, from byte %d on", size, from)
 		return false
 	case size > 0 && !t.take(from, padded):

@@ -182,6 +182,7 @@ func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
 	a.journal()
 	a.descriptors()
 	a.resizeInode()
+	a.backups()
 	a.groups(ctx)
 	a.badBlocks()
 	a.orphans()

@@ -124,7 +124,7 @@ func (w *worker) target(b *links.Block, e *layout.Dirent) {
 	case uint32(e.Ino) > a.fs.InodesCount():
 		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, and the last is %d", e.Ino, a.fs.InodesCount()))
 		return
-	case a.fs.Reserved(e.Ino):
+	case a.fs.Reserved(e.Ino) || a.ownNumber(e.Ino):
 		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, which is reserved", e.Ino))
 		return
 	case !t.InUse(e.Ino):
@@ -148,9 +148,17 @@ func (w *worker) target(b *links.Block, e *layout.Dirent) {
 		}
 		want = layout.FTOfMode(in.Mode)
 	}
-	if e.Type != want {
+	// 0 says nothing: nobody goes by it.
+	if e.Type != want && e.Type != layout.FTUnknown {
 		a.addEntry(WrongFiletype, b, e, fmt.Sprintf("the entry says %s, inode %d is %s", typeName(e.Type), e.Ino, typeName(want)))
 	}
+}
+
+// ownNumber reports whether the superblock names an inode for a purpose of the
+// file system, be the feature for that set or not.
+func (a *auditor) ownNumber(ino ext.Ino) bool {
+	s := a.fs.Super
+	return ino == s.UserQuotaInum || ino == s.GroupQuotaInum || ino == s.ProjectQuotaInum || ino == s.OrphanFileInum
 }
 
 // blockDone looks for names that the block holds twice, and tells of a record

@@ -20,8 +20,14 @@ const minJournal = 1024
 func (a *auditor) journal() {
 	s := a.fs.Super
 	has := s.Compat&layout.CompatHasJournal != 0
-	if !has && !a.pending && s.JournalInum == 0 && s.JournalDev == 0 && s.JournalUUID.IsZero() || !s.JournalUUID.IsZero() {
+	switch external := !s.JournalUUID.IsZero(); {
+	case external && s.JournalInum == 0 && has, !external && !has && !a.pending && s.JournalInum == 0 && s.JournalDev == 0:
 		return
+	case external && s.JournalInum == 0:
+		a.badJournal(a.fs.SuperOffset+0xd0, "s_journal_uuid names a journal elsewhere, and has_journal is not set")
+		return
+	case external:
+		a.badJournal(a.fs.SuperOffset+0xd0, "s_journal_uuid names a journal elsewhere, and s_journal_inum inode %d", s.JournalInum)
 	}
 	at := a.fs.SuperOffset + 0xe0
 	if !has && s.JournalInum == 0 {

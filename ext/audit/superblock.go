@@ -69,6 +69,15 @@ func (a *auditor) numbers() {
 	if uint64(s.ReservedGDTBlocks) > bs/4 {
 		a.badSuper(0xce, "s_reserved_gdt_blocks is %d, and a block names %d", s.ReservedGDTBlocks, bs/4)
 	}
+	if s.DescSize > 1024 || s.DescSize&(s.DescSize-1) != 0 {
+		a.badSuper(0xfe, "s_desc_size is %d", s.DescSize)
+	}
+	if s.MetadataCsum() && s.ChecksumType != 1 {
+		a.badSuper(0x175, "s_checksum_type is %d: no checksum but crc32c is known", s.ChecksumType)
+	}
+	if s.LogGroupsPerFlex > 31 {
+		a.badSuper(0x174, "s_log_groups_per_flex is %d", s.LogGroupsPerFlex)
+	}
 	if s.Revision > 1 {
 		a.badSuper(0x4c, "s_rev_level is %d: there is no such revision", s.Revision)
 	}
@@ -114,8 +123,25 @@ func (a *auditor) features() {
 	if !resize && s.ReservedGDTBlocks != 0 {
 		a.badSuper(0xce, "s_reserved_gdt_blocks is %d, without resize_inode", s.ReservedGDTBlocks)
 	}
+	a.quotaFiles()
 	if s.ROCompat&layout.ROCompatOrphanPresent != 0 && s.Compat&layout.CompatOrphanFile == 0 {
 		a.badSuper(0x64, "orphan_present is set without orphan_file")
+	}
+}
+
+// quotaFiles judges which inodes are said to keep quota: those for that, or ones
+// open to ordinary files.
+func (a *auditor) quotaFiles() {
+	s := a.fs.Super
+	for _, q := range []struct {
+		at    int64
+		field string
+		ino   ext.Ino
+	}{{0x240, "s_usr_quota_inum", s.UserQuotaInum}, {0x244, "s_grp_quota_inum", s.GroupQuotaInum}, {0x26c, "s_prj_quota_inum", s.ProjectQuotaInum}} {
+		own := q.ino == layout.UserQuotaIno || q.ino == layout.GrpQuotaIno || q.ino == 0
+		if !own && q.ino <= layout.ReplicaIno || uint32(q.ino) > a.fs.InodesCount() {
+			a.badSuper(q.at, "%s is %d", q.field, q.ino)
+		}
 	}
 }
 
