@@ -18,6 +18,7 @@ type worker struct {
 	dirs   []dirInfo  // directories met
 	area   attrArea   // scratch
 	hashes []nameHash // of the block at hand
+	slots  []uint16   // scratch: where hashes are
 	dot    dotState
 	tree   dxNotes
 	torn   bool // a record of the block at hand cannot be right

@@ -49,7 +49,7 @@ func (a *auditor) badBlocks() {
 	if err != nil {
 		return // told elsewhere: its group has no inode table
 	}
-	if in.Mode != 0 || in.UID&0xffff != 0 || in.GID&0xffff != 0 || in.Links != 0 || in.HasInline() || in.FileACL != 0 || !in.ChecksumOK && !allZero(in.Raw) {
+	if in.Mode != 0 || in.UID&0xffff != 0 || in.GID&0xffff != 0 || in.Links != 0 || in.HasInline() || in.FileACL&(1<<32-1) != 0 || !in.ChecksumOK && !allZero(in.Raw) {
 		a.add(Finding{Kind: BadInode, Ino: in.Ino, Offset: in.Offset, Detail: "the inode of bad blocks is not that: it has a mode, an owner, links or attributes"})
 	}
 	if in.HasInline() || in.Flags&layout.FlagExtents == 0 && allZero(in.Block[:]) {
@@ -60,7 +60,7 @@ func (a *auditor) badBlocks() {
 	m.reset(in, false)
 	m.block = func(b ext.Block, n uint64, _ int64) {
 		if a.claims.isMeta(b) && told < 100 {
-			if told++; a.inTable(b) {
+			if told++; !a.misplaced(b) {
 				a.claims.quiet(b, n)
 				return
 			}
@@ -73,12 +73,15 @@ func (a *auditor) badBlocks() {
 	m.walk()
 }
 
-// inTable reports whether a block lies in an inode table: there the kernel can do
-// without it.
-func (a *auditor) inTable(b ext.Block) bool {
-	for _, g := range a.fs.Groups() {
-		if b >= g.InodeTable && uint64(b-g.InodeTable) < a.fs.TableBlocks() {
-			return true
+// misplaced reports whether a block holds what the file system cannot do without:
+// a superblock, descriptors or a bitmap. The rest can go elsewhere.
+func (a *auditor) misplaced(b ext.Block) bool {
+	for r := range a.fs.Metadata() {
+		switch r.Kind {
+		case ext.MetaSuper, ext.MetaDesc, ext.MetaBlockBitmap, ext.MetaInodeBitmap:
+			if b >= r.Start && uint64(b-r.Start) < r.Len {
+				return true
+			}
 		}
 	}
 	return false
