@@ -65,12 +65,14 @@ func (f *FS) firstRun(in *Inode) (Run, error) {
 // Take counts one node, and reports whether there was one left.
 func (b *NodeBudget) Take() bool { return b == nil || b.left.Add(-1) >= 0 }
 
-// Again makes a budget for one more look at what b was made for: where b is
-// exhausted, not much of a look.
+// Again makes a budget for one more look at what b was made for, at fewer nodes:
+// most lead to more than a few blocks. Where b is exhausted it is not much of a
+// look.
 func (b *NodeBudget) Again(f *FS) *NodeBudget {
-	again := f.NewNodeBudget()
+	again := new(NodeBudget)
+	again.left.Store(int64(f.blocksThere()/4) + 4096)
 	if b.left.Load() <= 0 {
-		again.left.Store(min(again.left.Load(), 1<<14))
+		again.left.Store(1 << 14)
 	}
 	return again
 }

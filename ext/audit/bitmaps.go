@@ -34,8 +34,8 @@ func (a *auditor) bitmaps() {
 		b.count(n, g, 0x10, "directory", uint64(g.UsedDirs), dirs)
 	}
 	s := a.fs.Super
-	if !judged || a.pending {
-		return // the kernel does not keep the totals of a mounted file system
+	if !judged || a.pending || a.fs.SuperOffset != layout.SuperblockOffset {
+		return // nobody keeps the totals of a backup, nor the kernel those of a mounted file system
 	}
 	b.total(0x0c, "block", s.FreeBlocks, free[0]*uint64(a.fs.ClusterBlocks()))
 	b.total(0x10, "inode", uint64(s.FreeInodes), free[1])

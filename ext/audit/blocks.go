@@ -118,7 +118,6 @@ func (a *auditor) storedBlocks(in *ext.Inode) (stored, unit uint64) {
 
 // compareBlocks tells of i_blocks, where an inode has so many clusters.
 func (a *auditor) compareBlocks(in *ext.Inode, clusters uint64) {
-	const osHurd = 1
 	stored, unit := a.storedBlocks(in)
 	if counted := clusters * unit; stored != counted && a.fs.Super.CreatorOS != osHurd {
 		a.add(Finding{Kind: BadBlocksCount, Ino: in.Ino, Offset: in.Offset + 0x1c, Counts: true, Stored: stored, Counted: counted,

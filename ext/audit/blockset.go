@@ -45,7 +45,13 @@ func (s *bitSet) add(i, n uint64, c *claims) {
 	}
 	for end := i + min(n, s.n-i); i < end; {
 		m, k := mask(i, end-i)
-		if old := atomic.OrUint64(&s.page(i)[i%setPage/64], m); old&m != 0 && c != nil {
+		// What is there already is only looked at, which takes no turn.
+		word := &s.page(i)[i%setPage/64]
+		old := atomic.LoadUint64(word)
+		if old&m != m {
+			old = atomic.OrUint64(word, m)
+		}
+		if old&m != 0 && c != nil {
 			c.double(i/64, old&m)
 		}
 		i += k
@@ -54,7 +60,9 @@ func (s *bitSet) add(i, n uint64, c *claims) {
 
 // addWord puts the numbers of a word that a mask covers in.
 func (s *bitSet) addWord(word, mask uint64) {
-	atomic.OrUint64(&s.page(word * 64)[word%(setPage/64)], mask)
+	if w := &s.page(word * 64)[word%(setPage/64)]; atomic.LoadUint64(w)&mask != mask {
+		atomic.OrUint64(w, mask)
+	}
 }
 
 // has reports whether a number is in.

@@ -103,7 +103,7 @@ func (a *auditor) unattached(ctx context.Context) error {
 		}
 		a.add(Finding{Kind: UnattachedInode, Ino: u.Ino, Detail: detail})
 	}
-	for ino := ext.Ino(1); ino < a.tree.Limit(); ino++ {
+	for ino := a.fs.FirstIno(); ino < a.tree.Limit(); ino++ {
 		if a.tree.EAInode(ino) && a.tree.InUse(ino) && a.tree.Counted(ino) == 0 && !a.valued.Has(ino) {
 			a.add(Finding{Kind: UnattachedInode, Ino: ino, Detail: "holds the value of an attribute, and no attribute refers to it"})
 		}

@@ -84,6 +84,9 @@ func (m *mapWalk) child(idx layout.ExtentIndex, depth uint16, last, limit uint64
 	off := m.a.fs.BlockOffset(idx.Child)
 	n, ok := m.extentHeader(b, off)
 	if !ok {
+		if m.a.claims.isMeta(idx.Child) {
+			m.bad(BadBlockPointer, at+4, "extent index: block %d holds metadata of the file system", idx.Child)
+		}
 		return
 	}
 	m.block(idx.Child, 1, -1)

@@ -5,8 +5,17 @@ import (
 	"github.com/extscope/extscope/ext/layout"
 )
 
+// osHurd is EXT2_OS_HURD of s_creator_os, which uses some fields otherwise.
+const osHurd = 1
+
 // fields judges the fields of an inode in use that hang together.
 func (w *worker) fields(in *ext.Inode) {
+	w.flags(in)
+	w.rawFields(in)
+}
+
+// flags judges i_flags.
+func (w *worker) flags(in *ext.Inode) {
 	a := w.a
 	s := a.fs.Super
 	for _, need := range flagNeeds {
@@ -28,16 +37,17 @@ func (w *worker) fields(in *ext.Inode) {
 	if in.Flags&layout.FlagCasefold != 0 && !in.IsDir() {
 		w.badInode(BadInode, in, 0x20, "flag %#x is for directories", uint32(layout.FlagCasefold))
 	}
-	if in.Flags&layout.FlagIndex != 0 && (!in.IsDir() || s.Compat&layout.CompatDirIndex == 0) {
+	if in.Flags&layout.FlagIndex != 0 && (!in.IsDir() || in.HasInline() || s.Compat&layout.CompatDirIndex == 0) {
 		w.badInode(BadHtree, in, 0x20, "the flag of an indexed directory, on what is none")
 	}
-	w.rawFields(in)
+	if in.HasInline() && s.Compat&layout.CompatExtAttr == 0 {
+		w.badInode(BadInode, in, 0x20, "inline data takes extended attributes, and ext_attr is not set")
+	}
 }
 
 // rawFields judges fields that mean something with some features only.
 func (w *worker) rawFields(in *ext.Inode) {
 	s := w.a.fs.Super
-	const osHurd = 1
 	if faddr := le.Uint32(in.Raw[0x70:]); faddr != 0 {
 		w.badInode(BadInode, in, 0x70, "i_faddr is %#x: there are no fragments", faddr)
 		w.a.distrust(in)

@@ -67,16 +67,10 @@ func (a *auditor) journal() {
 
 // journalRuns gives the first block of the journal, and how many are mapped.
 func (a *auditor) journalRuns(in *ext.Inode) (first ext.Block, end uint64) {
-	for r, err := range a.fs.MapWithin(in, a.nodes) {
-		if err != nil || r.Kind != ext.Data && r.Kind != ext.Unwritten {
-			continue
-		}
-		if r.Logical == 0 {
-			first = r.Physical
-		}
-		end = max(end, r.Logical+r.Len)
-	}
-	return first, end
+	m := mapWalk{a: a, budget: a.nodes, block: func(ext.Block, uint64, int64) {}}
+	m.reset(in, true)
+	m.walk()
+	return m.first, uint64(m.last + 1)
 }
 
 // journalSuper judges the superblock of the journal.

@@ -7,6 +7,7 @@ import (
 
 // reserved judges an inode that belongs to the file system itself, in use or not.
 func (w *worker) reserved(in *ext.Inode) {
+	w.flags(in)
 	s := w.a.fs.Super
 	inUse := in.Links != 0 || in.BlocksLo != 0 || le.Uint32(in.Block[:]) != 0
 	quota := s.ROCompat&layout.ROCompatQuota != 0 && (in.Ino == s.UserQuotaInum || in.Ino == s.GroupQuotaInum)
@@ -23,7 +24,9 @@ func (w *worker) reserved(in *ext.Inode) {
 	case in.Ino == layout.JournalIno || in.Ino == layout.UserQuotaIno || in.Ino == layout.GrpQuotaIno:
 		if inUse {
 			w.badInode(BadInode, in, 0x1a, "a reserved inode that nothing refers to is in use")
-			w.blocks(in)
+			if in.Links > 0 {
+				w.blocks(in)
+			}
 		}
 		return
 	case in.Ino == layout.BootIno && in.IsDir(),

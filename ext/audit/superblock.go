@@ -110,6 +110,9 @@ func (a *auditor) features() {
 	if s.Incompat&layout.Incompat64Bit != 0 && s.Incompat&layout.IncompatExtents == 0 {
 		a.badSuper(0x60, "64bit is set without extent")
 	}
+	if s.CreatorOS == osHurd && s.Incompat&layout.IncompatFiletype != 0 {
+		a.badSuper(0x60, "filetype is set, which the Hurd does not know")
+	}
 	resize := s.Compat&layout.CompatResizeInode != 0
 	if s.Incompat&layout.IncompatMetaBG != 0 {
 		descs := (uint64(a.fs.GroupCount())*uint64(s.DescBytes()) + uint64(a.fs.BlockSize()) - 1) / uint64(a.fs.BlockSize())

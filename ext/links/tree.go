@@ -208,7 +208,7 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 				}
 				n := len(mine.blocks)
 				room := n + int(max(limit-total.Load(), 0))
-				mine.blocks = t.FS.DirBlocks(mine.blocks, in, room, nodes, func(err error) { t.fail(in.Ino, err) })
+				mine.blocks = t.FS.MappedDirBlocks(mine.blocks, in, room, nodes, func(err error) { t.fail(in.Ino, err) })
 				if len(mine.blocks) > room {
 					mine.blocks = mine.blocks[:n]
 					t.fail(in.Ino, errTooMany)
