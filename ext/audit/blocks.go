@@ -21,6 +21,9 @@ func (w *worker) blocks(in *ext.Inode) {
 	if in.IsRegular() && in.Size() >= 1<<31 {
 		w.large = true
 	}
+	if in.IsDir() && in.Flags&layout.FlagIndex != 0 && (in.SizeHigh != 0 || in.SizeLo >= 1<<31) {
+		w.largeDir = true
+	}
 	if a.fs.Super.ROCompat&layout.ROCompatBigalloc != 0 && (in.IsRegular() || in.IsDir()) && in.BlocksLo > 0 &&
 		in.Flags&(layout.FlagExtents|layout.FlagInlineData) == 0 && (in.Ino >= a.fs.FirstIno() || in.Ino == layout.RootIno) {
 		w.badInode(BadInode, in, 0x20, "clusters take extents, and the file has a block map")

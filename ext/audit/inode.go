@@ -23,6 +23,8 @@ type worker struct {
 	tree   dxNotes
 	torn   bool // a record of the block at hand cannot be right
 	large  bool // a file was met whose size takes large_file
+
+	largeDir bool // an indexed directory was met whose size takes large_dir
 }
 
 // inode judges one inode by itself.

@@ -54,8 +54,12 @@ func (a *auditor) journal() {
 		a.badJournal(in.Offset+0x04, "the journal has %d bytes, and %d blocks are the least", in.Size(), minJournal)
 		return
 	}
-	first, end := a.journalRuns(in)
-	if end*bs < in.Size() {
+	first, end, whole := a.journalRuns(in)
+	switch {
+	case !whole:
+		a.badJournal(in.Offset+0x28, "the journal, inode %d: a part of its map leads nowhere", in.Ino)
+		return
+	case end*bs < in.Size():
 		a.badJournal(in.Offset+0x04, "the journal has %d bytes, and its blocks end at %d", in.Size(), end*bs)
 		return
 	}
@@ -65,12 +69,13 @@ func (a *auditor) journal() {
 	}
 }
 
-// journalRuns gives the first block of the journal, and how many are mapped.
-func (a *auditor) journalRuns(in *ext.Inode) (first ext.Block, end uint64) {
+// journalRuns gives the first block of the journal, how many are mapped, and
+// whether all of the map could be followed.
+func (a *auditor) journalRuns(in *ext.Inode) (first ext.Block, end uint64, whole bool) {
 	m := mapWalk{a: a, budget: a.nodes, block: func(ext.Block, uint64, int64) {}}
 	m.reset(in, true)
 	m.walk()
-	return m.first, uint64(m.last + 1)
+	return m.first, uint64(m.last + 1), !m.damaged
 }
 
 // journalSuper judges the superblock of the journal.

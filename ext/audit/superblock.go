@@ -143,16 +143,19 @@ func (a *auditor) quotaFiles() {
 	}{{0x240, "s_usr_quota_inum", s.UserQuotaInum}, {0x244, "s_grp_quota_inum", s.GroupQuotaInum}, {0x26c, "s_prj_quota_inum", s.ProjectQuotaInum}} {
 		own := q.ino == layout.UserQuotaIno || q.ino == layout.GrpQuotaIno || q.ino == 0
 		if !own && q.ino <= layout.ReplicaIno || uint32(q.ino) > a.fs.InodesCount() {
-			a.badSuper(q.at, "%s is %d", q.field, q.ino)
+			a.add(Finding{Kind: BadSuperblock, Ino: q.ino, Offset: a.fs.SuperOffset + q.at, Detail: sprintf("%s is %d", q.field, q.ino)})
 		}
 	}
 }
 
 // lacking tells of features that the file system should have by what is in it.
 func (a *auditor) lacking() {
-	large := false
+	large, dirs := false, false
 	for _, w := range a.workers {
-		large = large || w.large
+		large, dirs = large || w.large, dirs || w.largeDir
+	}
+	if dirs && a.fs.Super.Incompat&layout.IncompatLargeDir == 0 {
+		a.badSuper(0x60, "there is an indexed directory of 2 GiB or more, and large_dir is not set")
 	}
 	if large && a.fs.Super.ROCompat&layout.ROCompatLargeFile == 0 {
 		a.badSuper(0x64, "there are files of 2 GiB and more, and large_file is not set")
