@@ -2,36 +2,47 @@ package ext
 
 import "github.com/extscope/extscope/ext/layout"
 
-// CheckBody looks at the part of an inode behind its fields: extended attributes
-// that lie there, and contents. The error tells of what cannot be right: a
-// *layout.CorruptError, or several joined. Each attribute whose value lies in an
-// inode of its own is given to value, which may be nil.
-func (f *FS) CheckBody(in *Inode, value func(layout.XattrEntry)) error {
+// XattrBody is the part of an inode behind its fields, where extended attributes
+// may lie, and where it starts in the inode. It is nil where inodes have none;
+// the error is a *layout.CorruptError where i_extra_isize cannot be right.
+func (f *FS) XattrBody(in *Inode) (b []byte, at int, err error) { return f.xattrBody(in) }
+
+// InlineSize is how many bytes of contents an inode with inline data has room
+// for: those of i_block, and of the attribute system.data. ok is false where
+// that attribute is missing, as it never is.
+func (f *FS) InlineSize(in *Inode) (n uint64, ok bool) {
 	body, at, err := f.xattrBody(in)
 	if err != nil {
-		return err
+		return layout.InlineBlockSize, false
 	}
-	entries, err := layout.DecodeXattrBody(body, in.Offset+int64(at))
-	var errs errorList
-	if err != nil {
-		errs.add(err)
-	}
+	entries, _ := layout.DecodeXattrBody(body, in.Offset+int64(at))
 	for _, e := range entries {
-		if e.ValueInode != 0 && value != nil {
-			value(e)
+		if e.IsInlineTail() {
+			return layout.InlineBlockSize + uint64(e.ValueSize), true
 		}
 	}
-	if err == nil && in.HasInline() && f.hasIncompat(layout.IncompatInlineData) {
-		room := uint64(layout.InlineBlockSize)
-		for _, e := range entries {
-			if e.IsInlineTail() {
-				room += uint64(e.ValueSize)
+	return layout.InlineBlockSize, false
+}
+
+// HasPolicy reports whether an inode has an encryption policy among its extended
+// attributes, be it right or not.
+func (f *FS) HasPolicy(in *Inode) bool {
+	has := func(entries []layout.XattrEntry) bool {
+		for i := range entries {
+			if entries[i].NameIndex == layout.XattrEncryption && string(entries[i].Name) == "c" {
+				return true
 			}
 		}
-		// A directory fills its room with records; files may leave some.
-		if in.size > room || in.IsDir() && in.size != room {
-			errs.add(corrupt("inline data", "i_size", in.Offset+4, in.size))
+		return false
+	}
+	if body, at, err := f.xattrBody(in); err == nil {
+		if entries, _ := layout.DecodeXattrBody(body, in.Offset+int64(at)); has(entries) {
+			return true
 		}
 	}
-	return errs.join()
+	if in.FileACL == 0 {
+		return false
+	}
+	_, _, entries, _ := f.XattrBlock(in.FileACL)
+	return has(entries)
 }

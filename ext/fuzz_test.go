@@ -158,7 +158,8 @@ func readInode(t *testing.T, f *ext.FS, in *ext.Inode) {
 		}
 	}
 	f.Xattrs(in)
-	f.CheckBody(in, nil)
+	f.InlineSize(in)
+	f.HasPolicy(in)
 	f.Readlink(in)
 	f.Verity(in)
 	f.Blocks512(in)

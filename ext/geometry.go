@@ -115,6 +115,9 @@ func (g *geometry) tableBlocks() uint64 {
 	return (bytes + uint64(g.blockSize) - 1) >> g.blockBits
 }
 
+// TableBlocks is how many blocks the inode table of a group takes.
+func (g *geometry) TableBlocks() uint64 { return g.tableBlocks() }
+
 // blocksFor is how many blocks hold n bytes.
 func (g *geometry) blocksFor(n uint64) uint64 {
 	blocks := n >> g.blockBits

@@ -46,3 +46,22 @@ func (f *FS) bitmapSum(block Block, stored, bits uint32) (uint32, uint32, error)
 	}
 	return stored, sum, nil
 }
+
+// BackupDesc reads a group's descriptor from the backup in group copy, and tells
+// where it lies, in bytes. ok is false where there is none.
+func (f *FS) BackupDesc(group, copy uint32) (d layout.GroupDesc, off int64, ok bool) {
+	i := group / f.groups.perBlock
+	if f.hasIncompat(layout.IncompatMetaBG) && i >= f.Super.FirstMetaBG {
+		return d, 0, false
+	}
+	b, ok := f.descLocation(i, copy)
+	if !ok || !f.InRange(b, 1) {
+		return d, 0, false
+	}
+	off = f.bytes(b) + int64(group%f.groups.perBlock)*int64(f.descSize)
+	raw := make([]byte, f.descSize)
+	if f.tables.read(f, raw, off) != nil {
+		return d, 0, false
+	}
+	return layout.DecodeGroupDesc(raw), off, true
+}

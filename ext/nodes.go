@@ -61,3 +61,18 @@ func (f *FS) firstRun(in *Inode) (Run, error) {
 	}
 	return Run{}, corrupt("block map", "i_block", in.Offset+0x28, 0)
 }
+
+// Take counts one node, and reports whether there was one left.
+func (b *NodeBudget) Take() bool { return b == nil || b.left.Add(-1) >= 0 }
+
+// Again makes a budget for one more look at what b was made for, at fewer nodes:
+// most lead to more than a few blocks. Where b is exhausted it is not much of a
+// look.
+func (b *NodeBudget) Again(f *FS) *NodeBudget {
+	again := new(NodeBudget)
+	again.left.Store(int64(f.blocksThere()/4) + 4096)
+	if b.left.Load() <= 0 {
+		again.left.Store(1 << 14)
+	}
+	return again
+}

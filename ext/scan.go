@@ -110,10 +110,20 @@ type DirBlock struct {
 // DirBlocks appends the blocks of a directory that its size reaches, until list
 // is longer than limit or nodes exhausted. Damage of the map goes to fail.
 func (f *FS) DirBlocks(list []DirBlock, dir *Inode, limit int, nodes *NodeBudget, fail func(error)) []DirBlock {
+	return f.dirBlocks(list, dir, limit, nodes, f.blocksFor(dir.size), fail)
+}
+
+// MappedDirBlocks does the same for all blocks that are mapped: where the size of
+// a directory is wrong, its names are there all the same.
+func (f *FS) MappedDirBlocks(list []DirBlock, dir *Inode, limit int, nodes *NodeBudget, fail func(error)) []DirBlock {
+	return f.dirBlocks(list, dir, limit, nodes, maxFileBlocks, fail)
+}
+
+func (f *FS) dirBlocks(list []DirBlock, dir *Inode, limit int, nodes *NodeBudget, to uint64, fail func(error)) []DirBlock {
 	end := f.blocksFor(dir.size)
 	var few [4]Run
-	if runs, ok := f.AppendSimple(few[:0], dir); ok && len(runs) == 1 && runs[0].Logical == 0 && runs[0].Len == end && runs[0].Kind == Data {
-		for i := range min(end, uint64(limit)+1) {
+	if runs, ok := f.AppendSimple(few[:0], dir); ok && len(runs) == 1 && runs[0].Logical == 0 && runs[0].Len >= end && runs[0].Kind == Data {
+		for i := range min(runs[0].Len, to, uint64(limit)+1) {
 			list = append(list, DirBlock{runs[0].Physical + Block(i), dir.Ino, uint32(i)})
 		}
 		return list
@@ -123,14 +133,17 @@ func (f *FS) DirBlocks(list []DirBlock, dir *Inode, limit int, nodes *NodeBudget
 			fail(err)
 			continue
 		}
-		if r.Logical >= end {
+		if r.Logical >= to {
 			break
+		}
+		if r.Kind != Data && r.Logical >= end {
+			continue
 		}
 		if r.Kind != Data {
 			fail(corrupt("directory", "hole at block", dir.Offset+0x28, r.Logical))
 			continue
 		}
-		for i := range min(r.Len, end-r.Logical) {
+		for i := range min(r.Len, to-r.Logical) {
 			if len(list) > limit {
 				return list
 			}

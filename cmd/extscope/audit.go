@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/audit"
 	"github.com/extscope/extscope/report"
 )
@@ -137,6 +138,8 @@ func findingColumns() []report.Column {
 		{Key: "detail", Title: "DETAIL"},
 		{Key: "block", Data: true, Optional: true},
 		{Key: "group", Data: true, Optional: true},
+		{Key: "what", Data: true, Optional: true},
+		{Key: "inodes", Data: true, Optional: true},
 		{Key: "offset", Data: true, Optional: true},
 		{Key: "stored", Data: true, Optional: true},
 		{Key: "counted", Data: true, Optional: true},
@@ -164,7 +167,8 @@ func findingRows(findings []audit.Finding) iter.Seq2[report.Row, error] {
 			row = append(row[:0],
 				report.Str(string(f.Kind.Severity())), report.Str(string(f.Kind)),
 				number(uint64(f.Ino), f.Ino != 0), path(f.Path), report.Str(f.Detail),
-				number(uint64(f.Block), f.HasBlock), number(uint64(f.Group), f.HasGroup), number(uint64(f.Offset), f.Offset > 0),
+				number(uint64(f.Block), f.HasBlock), number(uint64(f.Group), f.HasGroup),
+				word(f.What), inodeList(f.Inodes), number(uint64(f.Offset), f.Offset > 0),
 				number(f.Stored, f.Counts), number(f.Counted, f.Counts),
 				number(uint64(f.Ino), f.Entry), number(uint64(f.Target), f.Entry))
 			if f.Entry {
@@ -185,6 +189,19 @@ func number(n uint64, applies bool) report.Value {
 		return report.Null()
 	}
 	return report.Uint(n)
+}
+
+
+// inodeList is a list of inodes, or nothing where there is none.
+func inodeList(list []ext.Ino) report.Value {
+	if len(list) == 0 {
+		return report.Null()
+	}
+	values := make([]report.Value, len(list))
+	for i, ino := range list {
+		values[i] = report.Uint(uint64(ino))
+	}
+	return report.List(values)
 }
 
 // path is a path, or nothing where there is none.

@@ -9,10 +9,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
 )
 
@@ -22,10 +25,13 @@ type Kind string
 // The kinds of finding, the gravest first; see Meaning.
 const (
 	BadSuperblock     Kind = "bad-superblock"
+	BadJournal        Kind = "bad-journal"
 	BadChecksum       Kind = "bad-checksum"
 	BadExtent         Kind = "bad-extent"
 	BadBlockPointer   Kind = "bad-block-pointer"
+	SharedBlock       Kind = "shared-block"
 	BadSize           Kind = "bad-size"
+	BadBlocksCount    Kind = "bad-blocks-count"
 	BadSymlink        Kind = "bad-symlink"
 	BadXattr          Kind = "bad-xattr"
 	BadHtree          Kind = "bad-htree"
@@ -35,6 +41,8 @@ const (
 	WrongFiletype     Kind = "wrong-filetype"
 	DirectoryHardLink Kind = "directory-hard-link"
 	LinkCount         Kind = "link-count"
+	BitmapMismatch    Kind = "bitmap-mismatch"
+	FreeCount         Kind = "free-count"
 	UnattachedInode   Kind = "unattached-inode"
 	OrphanListed      Kind = "orphan-listed"
 	RottenLink        Kind = "rotten-link"
@@ -44,19 +52,22 @@ const (
 
 // Kinds lists all kinds, the gravest first.
 func Kinds() []Kind {
-	return []Kind{BadSuperblock, BadChecksum, BadExtent, BadBlockPointer, BadSize, BadSymlink, BadXattr, BadHtree, BadInode,
-		BadEntry, DanglingEntry, WrongFiletype, DirectoryHardLink, LinkCount, UnattachedInode,
-		OrphanListed, RottenLink, SymlinkLoop, OddTime}
+	return []Kind{BadSuperblock, BadJournal, BadChecksum, BadExtent, BadBlockPointer, SharedBlock, BadSize, BadBlocksCount,
+		BadSymlink, BadXattr, BadHtree, BadInode, BadEntry, DanglingEntry, WrongFiletype, DirectoryHardLink, LinkCount,
+		UnattachedInode, BitmapMismatch, FreeCount, OrphanListed, RottenLink, SymlinkLoop, OddTime}
 }
 
 // meanings says in a line what each kind of finding means.
 var meanings = map[Kind]string{
-	BadSuperblock:     `the superblock, the descriptors or a list of the superblock`,
+	BadSuperblock:     `the superblock, a copy of it, the descriptors or a list of the superblock`,
+	BadJournal:        `the journal's inode or superblock, or what the superblock says of it`,
 	BadChecksum:       `a metadata checksum that does not match`,
 	BadExtent:         `an extent tree that breaks its own rules`,
-	BadBlockPointer:   `a pointer out of range or met before`,
-	BadSize:           `i_size that the inode's map cannot reach`,
-	BadSymlink:        `a target that cannot be read`,
+	BadBlockPointer:   `a pointer out of range, met before, or into the file system's own metadata`,
+	SharedBlock:       `a block that is claimed more than once, though it may not be shared`,
+	BadSize:           `i_size that does not agree with the blocks mapped`,
+	BadBlocksCount:    `i_blocks that is not the number of blocks counted`,
+	BadSymlink:        `a target that cannot be read, or is not as long as i_size says`,
 	BadXattr:          `extended attributes that cannot be right`,
 	BadHtree:          `a directory index that breaks its own rules`,
 	BadInode:          `another field of an inode that cannot be right`,
@@ -65,6 +76,8 @@ var meanings = map[Kind]string{
 	WrongFiletype:     `the entry's file type is not the inode's`,
 	DirectoryHardLink: `a directory with more than one name`,
 	LinkCount:         `i_links_count differs from the names counted`,
+	BitmapMismatch:    `a group's block or inode bitmap that is not what inodes use`,
+	FreeCount:         `a count of free blocks or inodes, or of directories, that bitmaps do not give`,
 	UnattachedInode:   `in use, and no name reaches it from the root`,
 	OrphanListed:      `on the superblock's orphan list or in the orphan file`,
 	RottenLink:        `a symlink that leads nowhere`,
@@ -115,6 +128,7 @@ type Finding struct {
 	Target ext.Ino
 	Name   []byte
 	Inodes []ext.Ino // all inodes that are to blame, where there are several
+	What   string    // what a bitmap or count is of: block, inode or directory
 }
 
 // Options says what to look for; the zero value looks for everything.
@@ -146,8 +160,16 @@ type auditor struct {
 	o       Options
 	tree    *links.Tree
 	workers []*worker
-	seeds   []dirSeed // of all directories in use, by number
+	dirs    []dirInfo // all directories in use that take more than a look, by number
 	nodes   *ext.NodeBudget
+	claims  *claims
+
+	listed     map[ext.Ino]bool  // on a list of orphans
+	orphanACLs map[ext.Block]int // how many of those refer to a block of attributes
+	doubtful   *bitSet           // inodes whose type cannot be believed
+	valued     links.Set         // inodes that an attribute refers to
+	pending    bool              // recovery is
+	bigTimes   bool              // times of the superblock are later than inode numbers
 
 	mu         sync.Mutex
 	findings   []Finding
@@ -157,16 +179,18 @@ type auditor struct {
 
 // Run audits a file system. The error is ctx's; damage becomes findings.
 func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
-	a := &auditor{fs: f, o: o, counts: map[Kind]uint64{}, nodes: f.NewNodeBudget()}
-	for range ext.Workers() {
-		a.workers = append(a.workers, &worker{a: a})
-	}
+	a := newAuditor(f, o)
 	a.super()
-	a.numbers()
+	a.journal()
+	a.descriptors()
+	a.resizeInode()
+	a.backups()
 	a.groups(ctx)
+	a.badBlocks()
+	a.orphans()
 	t, err := links.Survey(ctx, f, links.Hooks{
 		Inode:     func(w int, in *ext.Inode) { a.workers[w].inode(in) },
-		Surveyed:  func(t *links.Tree) { a.tree = t; a.gatherSeeds() },
+		Surveyed:  func(t *links.Tree) { a.tree = t; a.gatherDirs() },
 		Block:     func(w int, b links.Block) { a.workers[w].block(&b) },
 		BlockDone: func(w int, b *links.Block, err error) { a.workers[w].blockDone(b, err) },
 		Entry:     a.entry,
@@ -176,22 +200,41 @@ func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
 		return nil, err
 	}
 	a.damage()
+	a.rootDir()
 	a.dotdots()
-	a.heights()
-	a.valueInodes()
+	a.indexes()
+	for _, step := range []func(context.Context) error{a.xattrBlocks, a.owners, a.orphanBlocks, a.unattached} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	a.bitmaps()
+	a.lacking()
 	a.linkCounts()
-	a.orphans()
-	if err := a.unattached(ctx); err != nil {
-		return nil, err
-	}
-	if err := a.xattrBlocks(ctx); err != nil {
-		return nil, err
-	}
 	if err := a.named(ctx); err != nil {
 		return nil, err
 	}
 	a.sort()
 	return &Result{a.findings, a.counts, a.unreadable, t}, nil
+}
+
+func newAuditor(f *ext.FS, o Options) *auditor {
+	a := &auditor{fs: f, o: o, counts: map[Kind]uint64{}, nodes: f.NewNodeBudget(), claims: newClaims(f),
+		listed: map[ext.Ino]bool{}, orphanACLs: map[ext.Block]int{}, doubtful: newBitSet(uint64(f.InodesCount()) + 1)}
+	for range ext.Workers() {
+		w := &worker{a: a}
+		w.walk.a, w.walk.block, w.walk.budget = a, w.take, a.nodes
+		a.workers = append(a.workers, w)
+	}
+	s := f.Super
+	a.pending = s.Incompat&layout.IncompatRecover != 0
+	a.bigTimes = true
+	for _, t := range []time.Time{s.WriteTime, s.MountTime, s.MkfsTime} {
+		if low := uint32(t.Unix()); !t.IsZero() && low != 0 && low < s.InodesCount {
+			a.bigTimes = false
+		}
+	}
+	return a
 }
 
 // add enters a finding; it may be called from several goroutines.
@@ -234,3 +277,5 @@ func (a *auditor) sort() {
 			cmp.Compare(x.Detail, y.Detail))
 	})
 }
+
+func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }

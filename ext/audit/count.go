@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +20,17 @@ func (a *auditor) damage() {
 			continue // met again, and told, by the walk over the inode's map
 		}
 		a.addError(d.Ino, d.Err)
+	}
+}
+
+// rootDir tells of a root that is no directory in use.
+func (a *auditor) rootDir() {
+	in, err := a.fs.Inode(layout.RootIno)
+	switch {
+	case err != nil:
+		a.addError(layout.RootIno, err)
+	case !in.IsDir() || in.Links == 0:
+		a.add(Finding{Kind: BadInode, Ino: in.Ino, Offset: in.Offset, Detail: "the root is no directory in use"})
 	}
 }
 
@@ -54,11 +64,19 @@ func (a *auditor) orphans() {
 		a.addError(0, err)
 	}
 	for _, l := range listed {
+		a.listed[l.Ino] = true
+		in, err := a.fs.Inode(l.Ino)
+		if err != nil {
+			continue
+		}
+		if in.Links == 0 && in.FileACL != 0 {
+			a.orphanACLs[in.FileACL]++
+		}
 		detail := "on the superblock's orphan list: the next mount deletes it"
 		if l.Source == links.SourceFile {
 			detail = "in the orphan file: the next mount deletes it"
 		}
-		if a.tree.InUse(l.Ino) {
+		if in.Links > 0 {
 			detail = fmt.Sprintf("%s: the next mount cuts off what lies behind its size", map[string]string{
 				links.SourceList: "on the superblock's orphan list", links.SourceFile: "in the orphan file"}[l.Source])
 		}
@@ -85,42 +103,9 @@ func (a *auditor) unattached(ctx context.Context) error {
 		}
 		a.add(Finding{Kind: UnattachedInode, Ino: u.Ino, Detail: detail})
 	}
-	return nil
-}
-
-// xattrBlocks checks each block of extended attributes once, in disk order.
-func (a *auditor) xattrBlocks(ctx context.Context) error {
-	var refs []aclRef
-	for _, w := range a.workers {
-		refs = append(refs, w.acls...)
-		w.acls = nil
-	}
-	slices.SortFunc(refs, func(x, y aclRef) int {
-		return cmp.Or(cmp.Compare(x.block, y.block), cmp.Compare(x.ino, y.ino))
-	})
-	for i, n := 0, 0; i < len(refs); i += n {
-		r := refs[i]
-		for n = 1; i+n < len(refs) && refs[i+n].block == r.block; n++ {
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		b, h, entries, err := a.fs.XattrBlock(r.block)
-		if err != nil {
-			a.addError(r.ino, err)
-		}
-		if b != nil && h.RefCount != 0 {
-			a.xattrHeader(r.ino, r.block, h, n)
-		}
-		for j := range entries {
-			a.xattrEntry(r.ino, r.block, &entries[j])
-		}
-		if b == nil || !a.fs.Super.MetadataCsum() {
-			continue
-		}
-		if sum := layout.XattrBlockChecksum(b, a.fs.Seed(), r.block); sum != h.Checksum && h.RefCount != 0 {
-			a.add(Finding{Kind: BadChecksum, Ino: r.ino, HasBlock: true, Block: r.block, Offset: a.fs.BlockOffset(r.block) + 0x10,
-				Detail: fmt.Sprintf("xattr block %d: checksum is %#08x, its contents give %#08x", r.block, h.Checksum, sum)})
+	for ino := a.fs.FirstIno(); ino < a.tree.Limit(); ino++ {
+		if a.tree.EAInode(ino) && a.tree.InUse(ino) && a.tree.Counted(ino) == 0 && !a.valued.Has(ino) {
+			a.add(Finding{Kind: UnattachedInode, Ino: ino, Detail: "holds the value of an attribute, and no attribute refers to it"})
 		}
 	}
 	return nil

@@ -2,38 +2,14 @@ package audit
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"hash/maphash"
-	"slices"
+	"unicode/utf8"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
 )
-
-// A dirSeed is the checksum seed of a directory.
-type dirSeed struct {
-	dir  ext.Ino
-	seed uint32
-}
-
-// gatherSeeds puts together what the workers noted of the directories.
-func (a *auditor) gatherSeeds() {
-	for _, w := range a.workers {
-		a.seeds = append(a.seeds, w.seeds...)
-		w.seeds = nil
-	}
-	slices.SortFunc(a.seeds, func(x, y dirSeed) int { return cmp.Compare(x.dir, y.dir) })
-}
-
-func (a *auditor) seed(dir ext.Ino) (uint32, bool) {
-	i, ok := slices.BinarySearchFunc(a.seeds, dir, func(s dirSeed, dir ext.Ino) int { return cmp.Compare(s.dir, dir) })
-	if !ok {
-		return 0, false
-	}
-	return a.seeds[i].seed, true
-}
 
 // A dotdot is what the ".." of a directory names.
 type dotdot struct{ dir, parent ext.Ino }
@@ -57,14 +33,13 @@ func (w *worker) block(b *links.Block) {
 	w.dot = dotState{}
 	w.hashes = w.hashes[:0]
 	a := w.a
-	w.index(b)
-	if b.Inline || !a.fs.Super.MetadataCsum() || a.skip(BadChecksum) {
+	d := a.dir(b.Dir)
+	w.index(b, d)
+	w.records(b)
+	if b.Inline || !a.fs.Super.MetadataCsum() || a.skip(BadChecksum) || d == nil {
 		return
 	}
-	seed, ok := a.seed(b.Dir)
-	if !ok {
-		return
-	}
+	seed := d.seed
 	bad := func(what string, stored, computed uint32) {
 		a.add(Finding{Kind: BadChecksum, Ino: b.Dir, HasBlock: true, Block: b.Physical, Offset: b.Offset,
 			Detail: fmt.Sprintf("%s, block %d of the directory: checksum is %#08x, its contents give %#08x", what, b.Logical, stored, computed)})
@@ -111,8 +86,16 @@ func (a *auditor) entry(worker int, b *links.Block, e *layout.Dirent) {
 	if !dots {
 		w.name(b, e)
 	}
+	if w.tree.leaf {
+		w.tree.hash(a, b, e)
+	}
 	w.target(b, e)
 }
+
+const (
+	minCiphertext  = 16  // FS_CRYPTO_BLOCK_SIZE: no encrypted name is shorter, in bytes
+	strictEncoding = 0x1 // EXT4_ENC_STRICT_MODE_FL of s_encoding_flags
+)
 
 // name judges the name itself.
 func (w *worker) name(b *links.Block, e *layout.Dirent) {
@@ -125,6 +108,10 @@ func (w *worker) name(b *links.Block, e *layout.Dirent) {
 		return
 	case b.Flags&layout.FlagEncrypt == 0 && bytes.ContainsAny(e.Name, "/\x00"):
 		w.a.addEntry(BadEntry, b, e, "an illegal character in the name")
+	case b.Flags&layout.FlagEncrypt != 0 && len(e.Name) < minCiphertext:
+		w.a.addEntry(BadEntry, b, e, "an encrypted name shorter than a block of the cipher")
+	case b.Flags&layout.FlagEncrypt == 0 && b.Flags&layout.FlagCasefold != 0 && w.a.fs.Super.EncodingFlags&strictEncoding != 0 && !utf8.Valid(e.Name):
+		w.a.addEntry(BadEntry, b, e, "a name that is not UTF-8, where the encoding is strict")
 	}
 	w.hashes = append(w.hashes, nameHash{maphash.Bytes(nameSeed, e.Name), e.Name, e.Ino})
 }
@@ -136,44 +123,78 @@ func (w *worker) target(b *links.Block, e *layout.Dirent) {
 	case uint32(e.Ino) > a.fs.InodesCount():
 		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, and the last is %d", e.Ino, a.fs.InodesCount()))
 		return
-	case e.Ino != layout.RootIno && e.Ino < a.fs.FirstIno():
+	case a.fs.Reserved(e.Ino) || a.ownNumber(e.Ino):
 		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, which is reserved", e.Ino))
 		return
 	case !t.InUse(e.Ino):
 		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, which is not in use", e.Ino))
+	}
+	if a.fs.Super.Incompat&layout.IncompatFiletype == 0 {
+		if e.Raw != 0 && !b.Inline {
+			a.addEntry(WrongFiletype, b, e, fmt.Sprintf("the entry says %s, and the file system keeps no types in entries", typeName(e.Raw)))
+		}
 		return
 	}
-	if a.fs.Super.Incompat&layout.IncompatFiletype == 0 || b.Inline && e.Offset == 0 && len(e.Name) <= 2 && e.RecLen == 0 {
-		return
+	want := layout.FTOfMode(t.Type(e.Ino))
+	switch {
+	case a.doubtful.has(uint64(e.Ino)) && t.InUse(e.Ino):
+		want = layout.FTUnknown
+	case t.Type(e.Ino) == 0 && !t.InUse(e.Ino):
+		// It may lie where the table is said to be unused.
+		in, err := a.fs.Inode(e.Ino)
+		if err != nil {
+			return
+		}
+		want = layout.FTOfMode(in.Mode)
 	}
-	if want := layout.FTOfMode(t.Type(e.Ino)); e.Type != want {
+	// 0 says nothing: nobody goes by it.
+	if e.Type != want && e.Type != layout.FTUnknown {
 		a.addEntry(WrongFiletype, b, e, fmt.Sprintf("the entry says %s, inode %d is %s", typeName(e.Type), e.Ino, typeName(want)))
 	}
+}
+
+// ownNumber reports whether the superblock names an inode for a purpose of the
+// file system, be the feature for that set or not.
+func (a *auditor) ownNumber(ino ext.Ino) bool {
+	s := a.fs.Super
+	return ino == s.UserQuotaInum || ino == s.GroupQuotaInum || ino == s.ProjectQuotaInum || ino == s.OrphanFileInum
 }
 
 // blockDone looks for names that the block holds twice, and tells of a record
 // that cannot be right.
 func (w *worker) blockDone(b *links.Block, err error) {
-	if err != nil {
+	w.tree.leafDone()
+	if err != nil && !w.torn {
 		w.a.addError(b.Dir, err)
 	}
 	if b.Logical == 0 && w.dot.seen < 2 && !(b.Flags&layout.FlagIndex != 0) && err == nil {
 		w.a.add(Finding{Kind: BadEntry, Ino: b.Dir, HasBlock: !b.Inline, Block: b.Physical, Offset: b.Offset,
 			Detail: "a directory without \".\" and \"..\""})
 	}
-	slices.SortFunc(w.hashes, func(a, b nameHash) int {
-		if a.hash != b.hash {
-			if a.hash < b.hash {
-				return -1
+	w.duplicates(b)
+}
+
+// duplicates tells of names that the block holds twice. They are put into a table
+// by their hashes, which is at most half full.
+func (w *worker) duplicates(b *links.Block) {
+	size := 64
+	for size < 2*len(w.hashes) {
+		size *= 2
+	}
+	if cap(w.slots) < size {
+		w.slots = make([]uint16, size)
+	}
+	w.slots = w.slots[:size]
+	clear(w.slots)
+	for i, x := range w.hashes {
+		at := int(x.hash) & (size - 1)
+		for ; w.slots[at] != 0; at = (at + 1) & (size - 1) {
+			if y := w.hashes[w.slots[at]-1]; x.hash == y.hash && bytes.Equal(x.name, y.name) {
+				w.a.addEntry(BadEntry, b, &layout.Dirent{Name: x.name, Ino: x.ino}, "the directory has this name twice")
+				break
 			}
-			return 1
 		}
-		return bytes.Compare(a.name, b.name)
-	})
-	for i := 1; i < len(w.hashes); i++ {
-		if x := w.hashes[i]; x.hash == w.hashes[i-1].hash && bytes.Equal(x.name, w.hashes[i-1].name) {
-			w.a.addEntry(BadEntry, b, &layout.Dirent{Name: x.name, Ino: x.ino}, "the directory has this name twice")
-		}
+		w.slots[at] = uint16(i + 1) // a block of 64 KiB has less than 6000 records
 	}
 }
 

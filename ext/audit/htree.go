@@ -1,100 +1,172 @@
 package audit
 
 import (
-	"fmt"
-
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
 )
 
-// A dxLevels is what one block of a directory says of the height of its index.
-type dxLevels struct {
-	dir    ext.Ino
-	block  ext.Block
-	levels uint8 // of a root
-	node   bool  // an inner node
+// dxNotes gather what one worker meets of directory indexes.
+type dxNotes struct {
+	blocks []dxBlock
+	refs   []dxRef
+
+	// The leaf at hand.
+	leaf     bool
+	version  layout.HashVersion
+	fold     bool
+	min, max uint32
 }
 
-// index judges a block of a directory's index by itself.
-func (w *worker) index(b *links.Block) {
-	a := w.a
-	if b.Inline || b.Flags&layout.FlagIndex == 0 || a.skip(BadHtree) {
+// Kinds of a directory block, by its place in the index.
+const (
+	dxLeaf = iota
+	dxNode
+	dxRoot
+)
+
+// A dxBlock is one block of an indexed directory, and the range of the hashes in
+// it.
+type dxBlock struct {
+	dir      ext.Ino
+	logical  uint32
+	physical ext.Block
+	min, max uint32 // max is below min where there are none
+	kind     uint8
+	levels   uint8 // of a root, how many are below it; then leaves
+}
+
+// A dxRef is one entry of an index: the block that it leads to, and the range
+// of hashes that block is for.
+type dxRef struct {
+	dir           ext.Ino
+	parent, child uint32
+	previous      uint32 // the block of the entry before, 0 for none
+	from, to      uint32
+	first, last   bool // of its block
+}
+
+// index judges a block of an indexed directory by itself, and notes what it says
+// of others.
+func (w *worker) index(b *links.Block, d *dirInfo) {
+	w.tree.leaf = false
+	if b.Inline || d == nil || !d.indexed || w.a.skip(BadHtree) {
 		return
 	}
-	at := ext.DxCountOffset(b.Bytes, b.Flags, b.Logical)
-	bad := func(offset int, format string, args ...any) {
-		a.add(Finding{Kind: BadHtree, Ino: b.Dir, HasBlock: true, Block: b.Physical, Offset: b.Offset + int64(offset),
-			Detail: fmt.Sprintf("directory index, block %d of the directory: ", b.Logical) + fmt.Sprintf(format, args...)})
-	}
-	var node layout.DxNode
-	var err error
-	switch at {
-	case 0:
-		return
-	case layout.DxRootCountOffset:
-		var root layout.DxRoot
-		root, err = layout.DecodeDxRoot(b.Bytes, b.Offset)
-		node = root.DxNode
-		most := uint8(1) // ext4_dir_htree_level, less one
-		if a.fs.Super.Incompat&layout.IncompatLargeDir != 0 {
-			most = 2
+	note := dxBlock{dir: b.Dir, logical: b.Logical, physical: b.Physical, min: ^uint32(0)}
+	switch {
+	case b.Logical == 0:
+		note.kind = dxRoot
+		root, err := layout.DecodeDxRoot(b.Bytes, b.Offset)
+		if err != nil {
+			w.a.addError(b.Dir, err)
 		}
-		if err == nil && root.Levels > most {
-			bad(0x1e, "%d levels, and at most %d can be", root.Levels, most)
-		} else if err == nil && root.Levels > 0 {
-			w.levels = append(w.levels, dxLevels{b.Dir, b.Physical, root.Levels, false})
+		note.levels = root.Levels
+		w.root(b, root)
+		if err == nil {
+			w.entries(b, d, root.DxNode, layout.DxRootCountOffset)
+		}
+	case w.inner(b):
+		note.kind = dxNode
+		node, err := layout.DecodeDxNode(b.Bytes, b.Offset)
+		if err != nil {
+			w.a.addError(b.Dir, err)
+		} else {
+			w.entries(b, d, node, layout.DxNodeCountOffset)
 		}
 	default:
-		node, err = layout.DecodeDxNode(b.Bytes, b.Offset)
-		w.levels = append(w.levels, dxLevels{b.Dir, b.Physical, 0, true})
+		w.tree.leaf = true
+		w.tree.version, w.tree.fold = d.version, b.Flags&layout.FlagCasefold != 0
+		w.tree.min, w.tree.max = ^uint32(0), 0
 	}
-	if err != nil {
-		a.addError(b.Dir, err)
-		return
+	w.tree.blocks = append(w.tree.blocks, note)
+}
+
+// inner reports whether a block is an inner node: one unused record over all of
+// it, and the limit that such a node has.
+func (w *worker) inner(b *links.Block) bool {
+	at := ext.DxCountOffset(b.Bytes, b.Flags|layout.FlagIndex, b.Logical)
+	return at == layout.DxNodeCountOffset && b.Bytes[6] == 0 && int(le.Uint16(b.Bytes[at:])) == w.limit(b, at)
+}
+
+func (w *worker) limit(b *links.Block, at int) int {
+	const both = layout.FlagEncrypt | layout.FlagCasefold
+	return layout.DxLimit(len(b.Bytes), at, w.a.fs.Super.MetadataCsum(), b.Flags&both == both)
+}
+
+func (w *worker) badIndex(b *links.Block, at int, format string, args ...any) {
+	w.a.add(Finding{Kind: BadHtree, Ino: b.Dir, HasBlock: true, Block: b.Physical, Offset: b.Offset + int64(at),
+		Detail: sprintf("directory index, block %d of the directory: ", b.Logical) + sprintf(format, args...)})
+}
+
+// root judges what the root of an index says of the whole.
+func (w *worker) root(b *links.Block, root layout.DxRoot) {
+	most := uint8(1) // ext4_dir_htree_level, less one
+	if w.a.fs.Super.Incompat&layout.IncompatLargeDir != 0 {
+		most = 2
+	}
+	if root.Levels > most {
+		w.badIndex(b, 0x1e, "%d levels, and at most %d can be", root.Levels, most)
 	}
 	const both = layout.FlagEncrypt | layout.FlagCasefold
-	if want := layout.DxLimit(len(b.Bytes), at, a.fs.Super.MetadataCsum(), b.Flags&both == both); int(node.Limit) != want {
-		bad(at, "room for %d entries is claimed, and there is room for %d", node.Limit, want)
+	switch v := root.HashVersion; {
+	case v > layout.HashTEA && v != layout.HashSipHash:
+		w.badIndex(b, 0x1c, "its hash version is %d", v)
+	case (v == layout.HashSipHash) != (b.Flags&both == both):
+		w.badIndex(b, 0x1c, "its hash is %s, which is for directories that are casefolded and encrypted, and for no others", v)
 	}
-	blocks := uint64(1 << 32)
-	if dir, err := a.fs.Inode(b.Dir); err == nil {
-		blocks = dir.Size() / uint64(a.fs.BlockSize())
-	}
-	for i, e := range node.Entries {
-		switch {
-		case e.Block == 0 || uint64(e.Block) >= blocks:
-			bad(at+8*i+4, "entry %d leads to block %d of the directory's %d", i, e.Block, blocks)
-		case i > 0 && e.Hash < node.Entries[i-1].Hash:
-			bad(at+8*i, "the hash of entry %d, %#x, is less than the one before it", i, e.Hash)
-		}
+	if root.UnusedFlags&1 != 0 {
+		w.badIndex(b, 0x1f, "flags %#x are set", root.UnusedFlags)
 	}
 }
 
-// heights compares the height that the root of an index gives with the inner
-// nodes that were met.
-func (a *auditor) heights() {
-	roots, nodes := map[ext.Ino]dxLevels{}, map[ext.Ino]dxLevels{}
-	for _, w := range a.workers {
-		for _, l := range w.levels {
-			if !l.node {
-				roots[l.dir] = l
-			} else if n, ok := nodes[l.dir]; !ok || l.block < n.block {
-				nodes[l.dir] = l
-			}
-		}
-		w.levels = nil
+// entries judges the entries of a root or an inner node, and notes where they
+// lead.
+func (w *worker) entries(b *links.Block, d *dirInfo, node layout.DxNode, at int) {
+	if want := w.limit(b, at); int(node.Limit) != want {
+		w.badIndex(b, at, "room for %d entries is claimed, and there is room for %d", node.Limit, want)
 	}
-	for dir, root := range roots {
-		if _, ok := nodes[dir]; !ok {
-			a.add(Finding{Kind: BadHtree, Ino: dir, HasBlock: true, Block: root.block, Offset: a.fs.BlockOffset(root.block) + 0x1e,
-				Detail: fmt.Sprintf("directory index: %d levels, and no inner node", root.levels)})
+	for i, e := range node.Entries {
+		hash := e.Hash &^ 1
+		switch {
+		case e.Block >= d.blocks:
+			w.badIndex(b, at+8*i+4, "entry %d leads to block %d of the directory's %d", i, e.Block, d.blocks)
+			continue
+		case i > 0 && hash < node.Entries[i-1].Hash&^1:
+			w.badIndex(b, at+8*i, "the hash of entry %d, %#x, is less than the one before it", i, e.Hash)
 		}
+		r := dxRef{dir: b.Dir, parent: b.Logical, child: e.Block, from: hash, to: 0xfffffffe, first: i == 0, last: true}
+		if i > 0 {
+			r.previous = node.Entries[i-1].Block
+		}
+		if i+1 < len(node.Entries) {
+			r.to, r.last = node.Entries[i+1].Hash&^1, false
+		}
+		w.tree.refs = append(w.tree.refs, r)
 	}
-	for dir, node := range nodes {
-		if _, ok := roots[dir]; !ok {
-			a.add(Finding{Kind: BadHtree, Ino: dir, HasBlock: true, Block: node.block, Offset: a.fs.BlockOffset(node.block),
-				Detail: "directory index: an inner node, and the root has no level for it"})
-		}
+}
+
+// hash takes a name of the leaf at hand into its range.
+func (n *dxNotes) hash(a *auditor, b *links.Block, e *layout.Dirent) {
+	var h uint32
+	name := e.Name
+	switch {
+	case n.version == layout.HashSipHash:
+		h = uint32(e.Hash)
+	case n.fold:
+		name = ext.FoldName(name)
+		fallthrough
+	default:
+		h, _ = layout.DirHash(n.version, a.fs.Super.HashSeed, name)
+	}
+	n.min, n.max = min(n.min, h), max(n.max, h)
+}
+
+// leafDone notes the range of the leaf at hand.
+func (n *dxNotes) leafDone() {
+	if n.leaf {
+		last := &n.blocks[len(n.blocks)-1]
+		last.min, last.max = n.min, n.max
+		n.leaf = false
 	}
 }

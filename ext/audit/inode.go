@@ -11,98 +11,72 @@ import (
 // A worker holds what one goroutine of the survey gathers.
 type worker struct {
 	a      *auditor
+	walk   mapWalk
 	acls   []aclRef
-	dots   []dotdot
-	runs   []ext.Run  // scratch
-	seeds  []dirSeed  // of directories met
-	hashes []nameHash // of the block at hand
-	dot    dotState
 	values []eaRef
-	levels []dxLevels
-}
+	dots   []dotdot
+	dirs   []dirInfo  // directories met
+	area   attrArea   // scratch
+	hashes []nameHash // of the block at hand
+	slots  []uint16   // scratch: where hashes are
+	dot    dotState
+	tree   dxNotes
+	torn   bool // a record of the block at hand cannot be right
+	large  bool // a file was met whose size takes large_file
 
-// An aclRef is an inode's pointer to a block of extended attributes.
-type aclRef struct {
-	block ext.Block
-	ino   ext.Ino
+	largeDir bool // an indexed directory was met whose size takes large_dir
 }
 
 // inode judges one inode by itself.
 func (w *worker) inode(in *ext.Inode) {
 	a := w.a
-	if in.Links == 0 {
-		return
-	}
 	if !in.ChecksumOK {
 		a.add(Finding{Kind: BadChecksum, Ino: in.Ino, Offset: in.Offset + 0x7c,
 			Detail: fmt.Sprintf("inode checksum is %#x, which its contents do not give", in.Checksum)})
 	}
-	if in.FileACL != 0 {
-		w.acls = append(w.acls, aclRef{in.FileACL, in.Ino})
-	}
-	if in.IsDir() && a.fs.Super.MetadataCsum() {
-		w.seeds = append(w.seeds, dirSeed{in.Ino, a.fs.InodeSeed(in)})
+	w.deletion(in)
+	switch {
+	case in.Ino == layout.BadBlocksIno:
+		return // it was first of all
+	case in.Ino < a.fs.FirstIno() && in.Ino != layout.RootIno:
+		w.reserved(in)
+		return
+	case in.Links == 0:
+		return
+	case in.Ino == a.fs.Super.OrphanFileInum && a.fs.Super.Compat&layout.CompatOrphanFile != 0:
+		w.ownFile(in, "orphan file")
+		return
 	}
 	w.times(in)
 	w.fields(in)
+	w.body(in)
+	w.special(in)
 	w.blocks(in)
+	if in.IsDir() {
+		w.directory(in)
+	}
 }
 
-// blocks judges what the inode maps.
-func (w *worker) blocks(in *ext.Inode) {
+// badInode tells of a field of an inode, which lies at byte at of it.
+func (w *worker) badInode(kind Kind, in *ext.Inode, at int64, format string, args ...any) {
+	w.a.add(Finding{Kind: kind, Ino: in.Ino, Offset: in.Offset + at, Detail: fmt.Sprintf(format, args...)})
+}
+
+// deletion holds i_dtime against i_links_count. While an inode is on the orphan
+// list, i_dtime is the next one's number.
+func (w *worker) deletion(in *ext.Inode) {
 	a := w.a
-	var simple bool
-	if w.runs, simple = a.fs.AppendSimple(w.runs[:0], in); !simple {
-		w.walk(in)
+	if a.listed[in.Ino] {
+		return
 	}
-	if err := a.fs.CheckSize(in); err != nil {
-		a.addError(in.Ino, err)
-	}
-	if in.IsSymlink() && a.fs.FastTarget(in) == nil {
-		if _, err := a.fs.Readlink(in); err != nil {
-			var c *layout.CorruptError
-			if errors.As(err, &c) {
-				a.add(Finding{Kind: BadSymlink, Ino: in.Ino, Offset: c.Offset, Detail: err.Error()})
-			} else {
-				a.addError(in.Ino, err)
-			}
-		}
-	}
-}
-
-// walk goes through a map that does not lie wholly in the inode, or is damaged.
-func (w *worker) walk(in *ext.Inode) {
-	a := w.a
-	sums := a.fs.Super.MetadataCsum() && in.Flags&layout.FlagExtents != 0 && !a.skip(BadChecksum)
-	next, disorder := uint64(0), false
-	for r, err := range a.fs.MapWithin(in, a.nodes) {
-		if err != nil {
-			a.addError(in.Ino, err)
-			continue
-		}
-		if r.Kind != ext.Index {
-			if r.Logical < next && !disorder {
-				disorder = true
-				a.add(Finding{Kind: BadExtent, Ino: in.Ino, HasBlock: true, Block: r.Physical, Offset: in.Offset + 0x28,
-					Detail: fmt.Sprintf("the extent of file block %d begins before the one in front of it ends, at %d", r.Logical, next)})
-			}
-			next = max(next, r.Logical+r.Len)
-		}
-		if r.Kind == ext.Index && sums {
-			w.extentSum(in, r.Physical)
-		}
-	}
-}
-
-func (w *worker) extentSum(in *ext.Inode, block ext.Block) {
-	b := make([]byte, w.a.fs.BlockSize())
-	if err := w.a.fs.ReadBlock(b, block); err != nil {
-		return // told by the walk
-	}
-	stored, computed, ok := layout.ExtentChecksum(b, w.a.fs.InodeSeed(in))
-	if ok && stored != computed {
-		w.a.add(Finding{Kind: BadChecksum, Ino: in.Ino, HasBlock: true, Block: block, Offset: w.a.fs.BlockOffset(block),
-			Detail: fmt.Sprintf("extent block %d: checksum is %#08x, its contents give %#08x", block, stored, computed)})
+	reserved := in.Ino < a.fs.FirstIno() && in.Ino != layout.RootIno
+	switch {
+	case in.Dtime != 0 && in.Dtime < a.fs.Super.InodesCount && a.bigTimes:
+		w.badInode(BadInode, in, 0x14, "deletion time is %d: the number of an inode, which is on no list of orphans", in.Dtime)
+	case in.Links > 0 && in.Dtime != 0 && !reserved:
+		w.badInode(BadInode, in, 0x14, "deletion time %s is set on an inode in use", stamp(in.DtimeTime()))
+	case in.Links == 0 && in.Dtime == 0 && in.Mode != 0 && !reserved:
+		w.badInode(BadInode, in, 0x14, "no link is left and the deletion time is not set, and it is on no list of orphans")
 	}
 }
 
@@ -123,6 +97,12 @@ func (a *auditor) addError(ino ext.Ino, err error) {
 	a.add(Finding{Kind: kindOf(c), Ino: ino, Offset: c.Offset, Detail: err.Error()})
 }
 
+// addSum tells of the checksum of a block that belongs to an inode.
+func (a *auditor) addSum(ino ext.Ino, block ext.Block, at int64, what string, stored, computed uint32) {
+	a.add(Finding{Kind: BadChecksum, Ino: ino, HasBlock: true, Block: block, Offset: at,
+		Detail: fmt.Sprintf("%s %d: checksum is %#08x, its contents give %#08x", what, block, stored, computed)})
+}
+
 // kindOf sorts damage by the structure that it was met in.
 func kindOf(c *layout.CorruptError) Kind {
 	switch c.Struct {
@@ -138,7 +118,9 @@ func kindOf(c *layout.CorruptError) Kind {
 		return BadXattr
 	case "directory index root", "directory index node":
 		return BadHtree
-	case "orphan list", "orphan file", "superblock", "group descriptor", "MMP block":
+	case "journal superblock":
+		return BadJournal
+	case "orphan list", "orphan file", "orphan file block", "superblock", "group descriptor", "MMP block":
 		return BadSuperblock
 	}
 	if c.Field == "i_size" {

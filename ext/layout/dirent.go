@@ -140,6 +140,10 @@ func recLenFromDisk(v uint16, blockSize int) int {
 	return int(v)&0xfffc | int(v)&3<<16
 }
 
+// RecLen is rec_len of the record that b begins with, in a block of blockSize
+// bytes.
+func RecLen(b []byte, blockSize int) int { return recLenFromDisk(le.Uint16(b[0x4:]), blockSize) }
+
 // DirentLen is the least rec_len that a name of n bytes needs, in bytes.
 func (f DirFormat) DirentLen(n int) int {
 	size := (direntHead + n + 3) &^ 3

@@ -36,7 +36,7 @@ var xattrPrefixes = [...]string{
 }
 
 const (
-	xattrMagic       = 0xea020000
+	XattrMagic       = 0xea020000
 	xattrBlockHeader = 0x20 // struct ext4_xattr_header
 	xattrBodyHeader  = 0x04 // struct ext4_xattr_ibody_header
 	xattrEntryLength = 0x10 // struct ext4_xattr_entry without its name
@@ -94,7 +94,7 @@ func DecodeXattrBlock(b []byte, off int64) (XattrHeader, []XattrEntry, error) {
 	if len(b) < xattrBlockHeader {
 		return XattrHeader{}, nil, &CorruptError{what, "length", off, uint64(len(b))}
 	}
-	if magic := le.Uint32(b[0x0:]); magic != xattrMagic {
+	if magic := le.Uint32(b[0x0:]); magic != XattrMagic {
 		return XattrHeader{}, nil, &CorruptError{what, "h_magic", off, uint64(magic)}
 	}
 	h := XattrHeader{
@@ -114,7 +114,7 @@ func DecodeXattrBlock(b []byte, off int64) (XattrHeader, []XattrEntry, error) {
 // behind i_extra_isize. An inode without any has no magic number there; that is
 // no error. Otherwise as DecodeXattrBlock.
 func DecodeXattrBody(b []byte, off int64) ([]XattrEntry, error) {
-	if len(b) < xattrBodyHeader || le.Uint32(b[0x0:]) != xattrMagic {
+	if len(b) < xattrBodyHeader || le.Uint32(b[0x0:]) != XattrMagic {
 		return nil, nil
 	}
 	// e_value_offs counts from the first entry here (IFIRST), not from the header.
@@ -199,7 +199,7 @@ func xattrNext(b []byte, at int) int {
 }
 
 // IsXattrMagic reports whether b begins with the magic number of extended attributes.
-func IsXattrMagic(b []byte) bool { return len(b) >= 4 && le.Uint32(b) == xattrMagic }
+func IsXattrMagic(b []byte) bool { return len(b) >= 4 && le.Uint32(b) == XattrMagic }
 
 // XattrGap gives the part of the buffer that entries were decoded from, an inode's
 // body or a block, which lies between the end mark behind the entries and the first

@@ -52,15 +52,26 @@ func (t *Tree) Parent(ino Ino) Ino {
 // EAInode reports whether an inode holds the value of an xattr.
 func (t *Tree) EAInode(ino Ino) bool { return t.Known(ino) && t.state[ino]&stateEA != 0 }
 
+// maxLinks is EXT4_LINK_MAX: where a directory has more, the kernel says 1.
+const maxLinks = 65000
+
 // LinksRight reports whether the stored link count is right: equal to the names
-// counted, or 1 in a directory where dir_nlink says "too many".
+// counted, or 1 in a directory that has, or once had, too many of them. Only an
+// indexed one can get that far.
 func (t *Tree) LinksRight(ino Ino) bool {
 	s, c := t.Stored(ino), t.Counted(ino)
-	if s == c {
-		return true
+	switch {
+	case !t.isDir(ino):
+		return s == c
+	case c > maxLinks:
+		return s == 1
 	}
-	return t.isDir(ino) && s == 1 && c > 2 && t.FS.Super.ROCompat&layout.ROCompatDirNlink != 0
+	return s == c || s == 1 && c > 1 && t.state[ino]&stateIndex != 0
 }
+
+// TooManyLinks reports whether a directory has more names than a link count
+// holds, which takes the feature dir_nlink.
+func (t *Tree) TooManyLinks(ino Ino) bool { return t.isDir(ino) && t.Counted(ino) > maxLinks }
 
 func (t *Tree) isDir(ino Ino) bool { return t.state[ino]&layout.ModeMask == layout.ModeDir }
 

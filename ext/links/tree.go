@@ -208,7 +208,7 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 				}
 				n := len(mine.blocks)
 				room := n + int(max(limit-total.Load(), 0))
-				mine.blocks = t.FS.DirBlocks(mine.blocks, in, room, nodes, func(err error) { t.fail(in.Ino, err) })
+				mine.blocks = t.FS.MappedDirBlocks(mine.blocks, in, room, nodes, func(err error) { t.fail(in.Ino, err) })
 				if len(mine.blocks) > room {
 					mine.blocks = mine.blocks[:n]
 					t.fail(in.Ino, errTooMany)
@@ -279,9 +279,15 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 		if h.Block != nil {
 			h.Block(w, b)
 		}
+		second := -1 // where the record behind the first one lies
 		err := t.eachRecord(&b, func(e *layout.Dirent) {
+			// The first two name the directory and its parent, whatever they say.
+			dots := b.Logical == 0 && !b.Inline && (e.Offset == 0 || e.Offset == second)
+			if second < 0 {
+				second = e.Offset + e.RecLen
+			}
 			if int(e.Ino) < len(t.counted) {
-				t.count(b.Dir, e, &extra[w])
+				t.count(b.Dir, e, dots, &extra[w])
 				if m := t.state[e.Ino] & layout.ModeMask; (m == layout.ModeDir || m == layout.ModeSymlink) && !isDot(e.Name) {
 					names.add(w, b.Dir, e)
 				}
@@ -311,14 +317,14 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 	return err
 }
 
-// count enters one name. Names in a directory whose own link count is 0 do not
+// count enters one name; dots says that it lies where "." or ".." does. Names in a directory whose own link count is 0 do not
 // count: it is on its way out.
-func (t *Tree) count(dir Ino, e *layout.Dirent, extra *[]edge) {
+func (t *Tree) count(dir Ino, e *layout.Dirent, dots bool, extra *[]edge) {
 	if t.stored[dir] == 0 {
 		return
 	}
 	atomic.AddUint32(&t.counted[e.Ino], 1)
-	if isDot(e.Name) {
+	if dots || isDot(e.Name) {
 		return
 	}
 	if e.Ino == layout.RootIno || e.Ino == dir {

@@ -1,0 +1,108 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// An aclRef is an inode whose count of blocks depends on extended attributes: it
+// has a block of them, or values in inodes of their own.
+type aclRef struct {
+	block    ext.Block // 0 for none
+	ino      ext.Ino
+	clusters uint64 // that its map has
+	stored   uint64 // that i_blocks says it has, ^0 where it says no whole number
+}
+
+// maxXattrRefs is EXT4_XATTR_REFCOUNT_MAX: no more inodes share a block.
+const maxXattrRefs = 1024
+
+// xattrBlocks checks each block of extended attributes once, in disk order, then
+// the inodes that hold values, and what all that adds to counts of blocks.
+func (a *auditor) xattrBlocks(ctx context.Context) error {
+	var refs []aclRef
+	var values []eaRef
+	for _, w := range a.workers {
+		refs, values = append(refs, w.acls...), append(values, w.values...)
+		w.acls, w.values = nil, nil
+	}
+	slices.SortFunc(refs, func(x, y aclRef) int {
+		return cmp.Or(cmp.Compare(x.block, y.block), cmp.Compare(x.ino, y.ino))
+	})
+	area := attrArea{a: a, refs: &values}
+	for i, n := 0, 0; i < len(refs); i += n {
+		r := refs[i]
+		for n = 1; i+n < len(refs) && refs[i+n].block == r.block; n++ {
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if r.block != 0 {
+			a.claims.claim(r.block, 1, 0)
+			a.xattrBlock(&area, r, n)
+		}
+	}
+	quota := a.valueInodes(values)
+	for _, r := range refs {
+		clusters := r.clusters
+		if len(quota) > 0 {
+			clusters += quota[eaOwner{ino: r.ino}]
+		}
+		if r.block != 0 {
+			clusters++
+			if len(quota) > 0 {
+				clusters += quota[eaOwner{block: r.block}]
+			}
+		}
+		if clusters == r.stored {
+			continue
+		}
+		if in, err := a.fs.Inode(r.ino); err == nil {
+			a.compareBlocks(in, clusters)
+		}
+	}
+	return ctx.Err()
+}
+
+// xattrBlock checks a block that counted inodes in use refer to, r's first.
+func (a *auditor) xattrBlock(area *attrArea, r aclRef, counted int) {
+	b := make([]byte, a.fs.BlockSize())
+	if err := a.fs.ReadBlock(b, r.block); err != nil {
+		a.addError(r.ino, err)
+		return
+	}
+	area.ino, area.block, area.b, area.off = r.ino, r.block, b, a.fs.BlockOffset(r.block)
+	h, _, err := layout.DecodeXattrBlock(b, area.off)
+	if magic := le.Uint32(b); magic != layout.XattrMagic {
+		a.addError(r.ino, err)
+		return
+	}
+	if h.Blocks != 1 {
+		area.bad(8, "h_blocks is %d", h.Blocks)
+	}
+	area.check(0x20)
+	a.references(r, h, counted)
+	if !a.fs.Super.MetadataCsum() {
+		return
+	}
+	if sum := layout.XattrBlockChecksum(b, a.fs.Seed(), r.block); sum != h.Checksum {
+		a.addSum(r.ino, r.block, area.off+0x10, "xattr block", h.Checksum, sum)
+	}
+}
+
+// references holds the count of references of a block against those that were
+// found. Inodes about to be deleted hold it too.
+func (a *auditor) references(r aclRef, h layout.XattrHeader, counted int) {
+	orphans := a.orphanACLs[r.block]
+	n := uint64(h.RefCount)
+	if n >= uint64(counted) && n <= uint64(counted+orphans) && n <= maxXattrRefs || a.pending {
+		return
+	}
+	a.add(Finding{Kind: BadXattr, Ino: r.ino, HasBlock: true, Block: r.block, Offset: a.fs.BlockOffset(r.block) + 4,
+		Counts: true, Stored: n, Counted: uint64(counted),
+		Detail: sprintf("xattr block %d: %d references are stored, and %d found", r.block, n, counted)})
+}

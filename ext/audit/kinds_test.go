@@ -1,0 +1,135 @@
+package audit_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/audit"
+	"github.com/extscope/extscope/ext/exttest"
+)
+
+var bin = binary.LittleEndian
+
+// on changes an inode and puts its checksum right.
+func on(path string, change func(e *exttest.Editor, b []byte)) func(*exttest.Editor) {
+	return func(e *exttest.Editor) {
+		ino := e.Ino(path)
+		change(e, e.Inode(ino))
+		e.SealInode(ino)
+	}
+}
+
+// TestKinds damages a good image at one field, and finds that there; e2fsck finds
+// fault with it as well, but where the reason it does not is given.
+func TestKinds(t *testing.T) {
+	for _, tt := range []struct {
+		what, image string
+		damage      func(e *exttest.Editor)
+		kind        audit.Kind
+		path        string // whose the finding is, "" for the file system
+		silent      string // why e2fsck says nothing
+	}{
+		{"two files in one block", "small", on("/o1", func(e *exttest.Editor, b []byte) {
+			bin.PutUint32(b[0x3c:], e.First(e.Ino("/o2")))
+		}), audit.SharedBlock, "/o1", ""},
+		{"the other of them", "small", on("/o1", func(e *exttest.Editor, b []byte) {
+			bin.PutUint32(b[0x3c:], e.First(e.Ino("/o2")))
+		}), audit.SharedBlock, "/o2", ""},
+		{"a file in the superblock", "small", on("/o1", func(_ *exttest.Editor, b []byte) { bin.PutUint32(b[0x3c:], 1) }),
+			audit.BadBlockPointer, "/o1", ""},
+		{"a pointer out of range", "small-ext2", on("/o1", func(_ *exttest.Editor, b []byte) { bin.PutUint32(b[0x28:], 1<<20) }),
+			audit.BadBlockPointer, "/o1", ""},
+		{"i_blocks", "small", on("/o1", func(_ *exttest.Editor, b []byte) { b[0x1c] += 2 }), audit.BadBlocksCount, "/o1", ""},
+		{"i_blocks of a file with an xattr block", "small", on("/xattr", func(_ *exttest.Editor, b []byte) { b[0x1c] -= 2 }),
+			audit.BadBlocksCount, "/xattr", ""},
+		{"a size that ends in front of the last block", "small", on("/frag", func(_ *exttest.Editor, b []byte) { bin.PutUint32(b[0x04:], 9) }),
+			audit.BadSize, "/frag", ""},
+		{"the size of a device", "small", on("/device", func(_ *exttest.Editor, b []byte) { b[0x04] = 1 }), audit.BadSize, "/device", ""},
+		{"an immutable symlink", "small", on("/soft", func(_ *exttest.Editor, b []byte) { b[0x20] |= 0x10 }), audit.BadInode, "/soft", ""},
+		{"no type", "small", on("/o1", func(_ *exttest.Editor, b []byte) { b[0x01] &= 0xf }), audit.BadInode, "/o1", ""},
+		{"a deletion time", "small", on("/o1", func(_ *exttest.Editor, b []byte) { bin.PutUint32(b[0x14:], 1<<30) }), audit.BadInode, "/o1", ""},
+		{"a target longer than i_size says", "small", on("/soft", func(_ *exttest.Editor, b []byte) { b[0x04]-- }), audit.BadSymlink, "/soft", ""},
+		{"an extent index that its node does not begin with", "small", on("/frag", func(_ *exttest.Editor, b []byte) { b[0x34]++ }),
+			audit.BadExtent, "/frag", ""},
+		{"a node of another depth", "small", func(e *exttest.Editor) {
+			ino := e.Ino("/frag")
+			e.Block(e.First(ino))[6] = 1
+			e.SealExtents(ino, e.First(ino))
+		}, audit.BadExtent, "/frag", "it goes by the depth of the root; the kernel by that of each node"},
+		{"a hash of an attribute", "small", func(e *exttest.Editor) {
+			block := bin.Uint32(e.Inode(e.Ino("/xattr"))[0x68:])
+			e.Block(block)[0x2c]++
+			e.SealXattrs(block)
+		}, audit.BadXattr, "/xattr", ""},
+		{"an attribute on another", "small", func(e *exttest.Editor) {
+			block := bin.Uint32(e.Inode(e.Ino("/xattr"))[0x68:])
+			bin.PutUint16(e.Block(block)[0x22:], 0x24)
+			e.SealXattrs(block)
+		}, audit.BadXattr, "/xattr", ""},
+		{"a hash of an index", "small", func(e *exttest.Editor) {
+			ino := e.Ino("/many")
+			bin.PutUint32(e.Block(e.First(ino))[0x28:], 0xfffffff0)
+			e.SealIndex(ino, e.First(ino))
+		}, audit.BadHtree, "/many", ""},
+		{"a bit of the block bitmap", "small", func(e *exttest.Editor) { e.Block(bin.Uint32(e.Group(2)))[31] ^= 0x80 },
+			audit.BitmapMismatch, "", ""},
+		{"a bit of the inode bitmap", "small", func(e *exttest.Editor) { e.Block(bin.Uint32(e.Group(0)[4:]))[2] ^= 1 },
+			audit.BitmapMismatch, "", ""},
+		{"free blocks of a group", "small", func(e *exttest.Editor) { e.Group(1)[0x0c]++; e.SealGroup(1) }, audit.FreeCount, "", ""},
+		{"directories of a group", "small", func(e *exttest.Editor) { e.Group(0)[0x10]++; e.SealGroup(0) }, audit.FreeCount, "", ""},
+		{"free inodes in all", "small", func(e *exttest.Editor) { e.Superblock()[0x10]++; e.SealSuperblock() }, audit.FreeCount, "", ""},
+		{"unused inodes of a group", "small", func(e *exttest.Editor) { e.Group(0)[0x1d] = 1; e.SealGroup(0) }, audit.BadSuperblock, "", ""},
+		{"features that exclude each other", "small", func(e *exttest.Editor) { e.Superblock()[0x64] |= 0x10; e.SealSuperblock() },
+			audit.BadSuperblock, "", ""},
+		{"a backup of another size", "small", func(e *exttest.Editor) { e.Block(257)[0x04]++ }, audit.BadSuperblock, "",
+			"it reads a backup where the primary fails only"},
+		{"a journal that is none", "matrix/ext3-1k", func(e *exttest.Editor) { clear(e.Block(e.First(8))[:4]) }, audit.BadJournal, "", ""},
+		{"a journal said to be elsewhere too", "matrix/ext3-1k", func(e *exttest.Editor) { e.Superblock()[0xd0] = 1 }, audit.BadJournal, "", ""},
+		{"a bad record that is unused", "small", func(e *exttest.Editor) {
+			b := e.Entry("/", "o1")
+			bin.PutUint32(b, 0)
+			b[6] = 0xff
+			e.SealDirectory(2, e.First(2))
+		}, audit.BadEntry, "/", ""},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			t.Parallel()
+			e := exttest.Edit(t, tt.image)
+			tt.damage(e)
+			want := ext.Ino(0)
+			if tt.path != "" {
+				want = ext.Ino(e.Ino(tt.path))
+			}
+			found := false
+			for _, f := range run(t, e.Image, audit.Options{Skip: observation}).Findings {
+				t.Logf("%s: inode %d, group %d: %s", f.Kind, f.Ino, f.Group, f.Detail)
+				found = found || f.Kind == tt.kind && f.Ino == want
+			}
+			if !found {
+				t.Errorf("no %s of inode %d", tt.kind, want)
+			}
+			if clean := cleanByE2fsck(t, e.Image); clean != (tt.silent != "") {
+				t.Errorf("e2fsck calls it clean: %v (%s)", clean, tt.silent)
+			}
+		})
+	}
+}
+
+// cleanByE2fsck reports whether e2fsck finds no fault with an image.
+func cleanByE2fsck(t *testing.T, image []byte) bool {
+	tool := exttest.Tool(t, "e2fsck")
+	name := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(name, image, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(tool, "-fn", name)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.CombinedOutput()
+	t.Logf("%.300s", out)
+	return err == nil && !bytes.Contains(out, []byte("? no"))
+}
