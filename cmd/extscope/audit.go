@@ -18,6 +18,7 @@ type auditOptions struct {
 	evidence
 	output
 	kinds     []string
+	severity  string
 	mountedAt string
 	diff      bool
 	hidden    bool
@@ -55,10 +56,12 @@ Kinds:
 	o.evidence.addFlags(cmd)
 	o.output.addFlags(cmd)
 	cmd.Flags().StringSliceVar(&o.kinds, "kinds", nil, "look for these `KINDS` only, separated by commas; one with a - before it is left out")
+	cmd.Flags().StringVar(&o.severity, "min-severity", string(audit.Info), "look for findings of this `SEVERITY` or graver only: info, warning or error")
 	cmd.Flags().StringVar(&o.mountedAt, "mounted-at", "", "the file system was mounted at `DIR`: absolute symlinks below it resolve inside")
 	cmd.Flags().BoolVar(&o.hidden, "hidden", false, "list places that hold bytes which no file shows")
 	cmd.Flags().BoolVar(&o.zeros, "zeros", false, "with --hidden, also those that hold only zeros")
 	cmd.Flags().BoolVar(&o.diff, "replay-diff", false, "list what replaying the journal changes")
+	_ = cmd.RegisterFlagCompletionFunc("min-severity", cobra.FixedCompletions(severities, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("kinds", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		for _, k := range audit.Kinds() {
@@ -77,8 +80,15 @@ func kindHelp() string {
 	return b.String()
 }
 
-// skip turns --kinds into what the audit leaves out.
+// severities are those of --min-severity, the least first.
+var severities = []string{string(audit.Info), string(audit.Warning), string(audit.Error)}
+
+// skip turns --kinds and --min-severity into what the audit leaves out.
 func (o *auditOptions) skip() (func(audit.Kind) bool, error) {
+	least := slices.Index(severities, o.severity)
+	if least < 0 {
+		return nil, usagef("--min-severity: there is no severity %q: info, warning, error", o.severity)
+	}
 	var only, not []audit.Kind
 	for _, name := range o.kinds {
 		bare, out := strings.CutPrefix(name, "-")
@@ -93,7 +103,7 @@ func (o *auditOptions) skip() (func(audit.Kind) bool, error) {
 		}
 	}
 	return func(k audit.Kind) bool {
-		return slices.Contains(not, k) || only != nil && !slices.Contains(only, k)
+		return slices.Index(severities, string(k.Severity())) < least || slices.Contains(not, k) || only != nil && !slices.Contains(only, k)
 	}, nil
 }
 
@@ -114,7 +124,7 @@ func (o *auditOptions) run(ctx context.Context, e *env, name string) error {
 		return o.listHidden(ctx, e, v)
 	}
 	p := o.progress(e, "audit")
-	result, err := audit.Run(ctx, v.fs, audit.Options{Skip: skip, MountedAt: o.mountedAt, Past: v.memory(), Progress: p.set})
+	result, err := audit.Run(ctx, v.fs, audit.Options{Skip: skip, MountedAt: o.mountedAt, Past: v.memory(), Journal: v.journalFaults(), Progress: p.set})
 	p.end()
 	if err != nil {
 		return err
@@ -191,7 +201,6 @@ func number(n uint64, applies bool) report.Value {
 	return report.Uint(n)
 }
 
-
 // inodeList is a list of inodes, or nothing where there is none.
 func inodeList(list []ext.Ino) report.Value {
 	if len(list) == 0 {
@@ -222,7 +231,34 @@ func auditSummary(r *audit.Result) report.Fields {
 		}
 	}
 	return report.Fields{
+		{Key: "verdict", Value: report.Str(verdict(r))},
 		{Key: "findings", Value: report.Uint(total)},
 		{Key: "counts", Value: report.Object(counts)},
 	}
+}
+
+// verdict sums an audit up in a line.
+func verdict(r *audit.Result) string {
+	counts := map[audit.Severity]uint64{}
+	for k, n := range r.Counts {
+		counts[k.Severity()] += n
+	}
+	var parts []string
+	for _, s := range []struct {
+		severity  audit.Severity
+		one, many string
+	}{{audit.Error, "error", "errors"}, {audit.Warning, "warning", "warnings"}, {audit.Info, "oddity", "oddities"}} {
+		if n := counts[s.severity]; n > 0 {
+			parts = append(parts, plural(n, s.one, s.many))
+		}
+	}
+	switch {
+	case counts[audit.Error] > 0:
+		return "damaged: " + strings.Join(parts, ", ")
+	case parts != nil:
+		return "sound, with " + strings.Join(parts, ", ")
+	case len(r.Unreadable) > 0:
+		return "sound, as far as it could be read"
+	}
+	return "sound"
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/audit"
 	"github.com/extscope/extscope/ext/history"
 	"github.com/extscope/extscope/ext/replay"
 	"github.com/extscope/extscope/image"
@@ -139,13 +140,28 @@ func (v *evidence) pick(o *opened) error {
 		o.env.damage(errors.New(w.Text))
 	}
 	for _, w := range view.Warnings {
-		o.env.damage(fmt.Errorf("journal: %s", w.Text))
+		if w.Note {
+			o.env.say("journal: " + w.Text)
+		} else {
+			o.env.damage(fmt.Errorf("journal: %s", w.Text))
+		}
 	}
 	if view.Applied && view.Transactions+view.FastCommits > 0 {
 		o.env.say(fmt.Sprintf("the journal was replayed in memory (%s, %s); --no-replay shows the home blocks",
 			plural(view.Transactions, "transaction", "transactions"), plural(view.FastCommits, "fast commit", "fast commits")))
 	}
 	return nil
+}
+
+// journalFaults are what was wrong with the journal, for an audit.
+func (o *opened) journalFaults() []audit.JournalFault {
+	var out []audit.JournalFault
+	for _, w := range o.view.Warnings {
+		if !w.Note {
+			out = append(out, audit.JournalFault{Offset: w.Offset, Text: w.Text})
+		}
+	}
+	return out
 }
 
 // viewName says which view of the file system is looked at.

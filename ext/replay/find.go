@@ -162,12 +162,13 @@ func (v *View) external(o Options) {
 	s := v.Home.Super
 	at := v.Home.SuperOffset + 0xd0 // s_journal_uuid
 	v.Failed = true
-	pending := ""
-	if s.Incompat&layout.IncompatRecover != 0 {
-		pending = ", and needs recovery"
-	}
 	if o.External == nil {
-		v.warn(at, "the journal lies on a device of its own, with UUID %s, that is not given%s", s.JournalUUID, pending)
+		const text = "the journal lies on a device of its own, with UUID %s, that is not given"
+		if s.Incompat&layout.IncompatRecover != 0 {
+			v.warn(at, text+", and it has to be replayed", s.JournalUUID)
+		} else {
+			v.Warnings = append(v.Warnings, Warning{Offset: at, Text: fmt.Sprintf(text, s.JournalUUID), Note: true})
+		}
 		return
 	}
 	log, err := jbd2.ExternalLog(o.External, o.ExternalSize, s.UUID)

@@ -57,6 +57,7 @@ type View struct {
 type Warning struct {
 	Offset int64 // byte of the image, or of the journal device; -1 where no byte is to blame
 	Text   string
+	Note   bool // nothing is damaged: something was not given that nothing waits for
 }
 
 // Open opens the file system in r, of which size bytes are there, and replays its
@@ -234,8 +235,8 @@ const maxWarnings = 200
 func (v *View) warn(off int64, format string, args ...any) {
 	switch {
 	case len(v.Warnings) < maxWarnings:
-		v.Warnings = append(v.Warnings, Warning{off, fmt.Sprintf(format, args...)})
+		v.Warnings = append(v.Warnings, Warning{Offset: off, Text: fmt.Sprintf(format, args...)})
 	case len(v.Warnings) == maxWarnings:
-		v.Warnings = append(v.Warnings, Warning{-1, "more was wrong than is told here"})
+		v.Warnings = append(v.Warnings, Warning{Offset: -1, Text: "more was wrong than is told here"})
 	}
 }
