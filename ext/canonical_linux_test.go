@@ -14,9 +14,10 @@ import (
 // Every path of a mounted image leads where the kernel says, with the mount as
 // its root.
 func TestCanonicalKernel(t *testing.T) {
-	for _, name := range []string{"matrix/ext4-1k", "matrix/ext2-1k", "matrix/inline-data", "links-tutorial/10-symlink-to-directory",
-		"links-tutorial/12-python-chain", "links-tutorial/15-loop"} {
+	for _, name := range exttest.Some(3, []string{"matrix/ext2-1k", "matrix/ext4-1k", "matrix/inline-data", "links-tutorial/10-symlink-to-directory",
+		"links-tutorial/12-python-chain", "links-tutorial/15-loop"}) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := exttest.Mount(t, exttest.Image(t, name), "")
 			f := openCase(t, name)
 			root, err := os.Open(dir)
@@ -25,11 +26,12 @@ func TestCanonicalKernel(t *testing.T) {
 			}
 			defer root.Close()
 			tried := 0
-			for _, o := range exttest.Walk(t, dir) {
-				if o.Type != "symlink" && tried%8 != 0 && len(o.Path) > 40 {
-					continue
+			for i, o := range exttest.Walk(t, dir) {
+				suffixes := []string{"", "/", "/.."}
+				if o.Type == "file" && i%8 != 0 && strings.HasPrefix(string(o.Path), "/many/") {
+					suffixes = suffixes[:1] // 10000 files: each path reads half of them
 				}
-				for _, suffix := range []string{"", "/", "/.."} {
+				for _, suffix := range suffixes {
 					path := string(o.Path) + suffix
 					want, werr := kernelPath(root, dir, path)
 					got, _, err := f.Canonical(path)

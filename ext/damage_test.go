@@ -54,30 +54,30 @@ var sampled struct {
 
 func makeSamples(t *testing.T) map[string]*sample {
 	all := map[string]*sample{}
-	for _, name := range []string{
+	for _, name := range exttest.Some(2, []string{
 		"small", "small-ext2", "small-inline", // all superblock copies of sparse_super: groups 1 and 3
 		"matrix/ext4-1k", "matrix/ext3-1k", "matrix/inline-data", "matrix/encrypt-1k", "matrix/no-extent",
 		"matrix/no-flex-bg", "matrix/uninit-bg", // tables in their groups; descriptors with crc16
 		"matrix/many-groups", "matrix/meta-bg", // 256 and 1024 blocks a group, meta_bg
 		"matrix/no-sparse-super", "matrix/sparse-super2", "matrix/everything",
-	} {
+	}) {
 		image := exttest.Bytes(t, name)
 		all[name] = &sample{image, exttest.Truth(t, name), openBytes(t, image, ext.Options{})}
 		if testing.Short() && len(all) == 3 {
 			return all
 		}
 	}
-	for name, args := range map[string]string{
-		"made/4k":          "-t ext4 -b 4096 -g 512 -N 512",
-		"made/4k-32-bit":   "-t ext4 -b 4096 -g 1024 -N 512 -O ^64bit,^metadata_csum,uninit_bg",
-		"made/2k":          "-t ext4 -b 2048 -g 512 -N 1024",
-		"made/64k":         "-t ext4 -b 65536 -g 256 -N 256",
-		"made/bigalloc":    "-t ext4 -b 1024 -g 512 -N 512 -O bigalloc -C 16384",
-		"made/bigalloc-4k": "-t ext4 -b 4096 -g 256 -N 512 -O bigalloc -C 32768",
-		"made/ext2-4k":     "-t ext2 -b 4096 -g 512 -N 512",
-		"made/meta-bg-4k":  "-t ext4 -b 4096 -g 256 -N 4096 -O meta_bg,^resize_inode",
-	} {
-		all[name] = made(t, args)
+	for _, m := range exttest.Some(1, [][2]string{
+		{"made/4k", "-t ext4 -b 4096 -g 512 -N 512"},
+		{"made/4k-32-bit", "-t ext4 -b 4096 -g 1024 -N 512 -O ^64bit,^metadata_csum,uninit_bg"},
+		{"made/2k", "-t ext4 -b 2048 -g 512 -N 1024"},
+		{"made/64k", "-t ext4 -b 65536 -g 256 -N 256"},
+		{"made/bigalloc", "-t ext4 -b 1024 -g 512 -N 512 -O bigalloc -C 16384"},
+		{"made/bigalloc-4k", "-t ext4 -b 4096 -g 256 -N 512 -O bigalloc -C 32768"},
+		{"made/ext2-4k", "-t ext2 -b 4096 -g 512 -N 512"},
+		{"made/meta-bg-4k", "-t ext4 -b 4096 -g 256 -N 4096 -O meta_bg,^resize_inode"},
+	}) {
+		all[m[0]] = made(t, m[1])
 	}
 	return all
 }
@@ -223,7 +223,7 @@ func TestBackups(t *testing.T) {
 	for name, s := range samples(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, d := range damages {
+			for _, d := range exttest.Some(4, damages) {
 				t.Run(d.name, func(t *testing.T) {
 					image := slices.Clone(s.image)
 					d.damage(s, image)

@@ -106,7 +106,7 @@ func (f *FS) dirFormat(flags layout.InodeFlags) layout.DirFormat {
 // BlockEntries yields the names in one block of a directory, as Entries does.
 // It reports whether to go on.
 func (f *FS) BlockEntries(v DirBlockView, removed bool, yield func(Entry, error) bool) bool {
-	if v.Dir.Flags&layout.FlagIndex != 0 && v.Logical > 0 && isDxNode(v.Bytes) {
+	if v.Dir.Flags&layout.FlagIndex != 0 && v.Logical > 0 && IsDxNode(v.Bytes) {
 		return true
 	}
 	entry := func(e *layout.Dirent, gone bool) Entry {
@@ -162,7 +162,7 @@ func (f *FS) RemovedRecords(v DirBlockView, flags layout.InodeFlags, inline bool
 	if inline && v.Logical == 0 {
 		v.Bytes, v.Offset = v.Bytes[min(layout.InlineDirHead, len(v.Bytes)):], v.Offset+layout.InlineDirHead
 	}
-	if flags&layout.FlagIndex != 0 && v.Logical > 0 && isDxNode(v.Bytes) {
+	if flags&layout.FlagIndex != 0 && v.Logical > 0 && IsDxNode(v.Bytes) {
 		return
 	}
 	w := layout.NewDirBlock(v.Bytes, v.Offset, f.dirFormat(flags))
@@ -172,9 +172,9 @@ func (f *FS) RemovedRecords(v DirBlockView, flags layout.InodeFlags, inline bool
 	}
 }
 
-// isDxNode reports whether a block of an indexed directory is an inner node of
+// IsDxNode reports whether a block of an indexed directory is an inner node of
 // the index: one unused record over the whole block (struct dx_node).
-func isDxNode(b []byte) bool {
+func IsDxNode(b []byte) bool {
 	if le.Uint32(b) != 0 {
 		return false
 	}
@@ -303,7 +303,7 @@ func DxCountOffset(b []byte, flags layout.InodeFlags, logical uint32) int {
 		return 0
 	case logical == 0:
 		return 0x20
-	case isDxNode(b):
+	case IsDxNode(b):
 		return 0x08
 	}
 	return 0

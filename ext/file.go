@@ -245,6 +245,10 @@ func (f *FS) inlineContent(in *Inode) ([]byte, error) {
 	return b, err
 }
 
+// InlineContent is what an inode holds of a file whose contents are kept in it: i_block
+// and the value of the xattr system.data.
+func (f *FS) InlineContent(in *Inode) ([]byte, error) { return f.inlineContent(in) }
+
 // inlineTail is the value of system.data, and where in the inode it lies.
 func (f *FS) inlineTail(in *Inode) ([]byte, int, error) {
 	body, at, err := f.xattrBody(in)

@@ -115,3 +115,18 @@ func (f *FS) Storage(in *Inode) string {
 	}
 	return "indirect"
 }
+
+// ShallowMap reports whether i_block maps all by itself, without nodes in blocks of
+// their own.
+func (f *FS) ShallowMap(in *Inode) bool {
+	if in.Flags&layout.FlagExtents != 0 {
+		depth, ok := f.ExtentDepth(in)
+		return ok && depth == 0
+	}
+	for _, b := range in.Block[4*directSlots:] {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}

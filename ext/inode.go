@@ -163,3 +163,10 @@ func (c *tableCache) read(f *FS, p []byte, off int64) error {
 	copy(p, slot.data[off-base:])
 	return nil
 }
+
+// InodeOffset is where an inode lies, in bytes; ok is false where there is no such
+// inode.
+func (f *FS) InodeOffset(ino Ino) (off int64, ok bool) {
+	off, err := f.inodeOffset(ino)
+	return off, err == nil
+}

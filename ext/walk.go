@@ -19,6 +19,9 @@ type WalkOptions struct {
 	DirsOnly bool // only directories
 	Inodes   bool // inodes are read ahead, as most will be asked for
 	MaxDepth int  // how many levels to go down, the start's own names being the first; 0 is MaxWalkDepth
+	// Doubt is asked of each directory gone into, and what it gives is yielded as an
+	// error at its place; nil where there is none.
+	Doubt func(dir Ino) error
 }
 
 // A WalkEntry is one name met by a walk. It and its slices are valid until the
@@ -236,6 +239,11 @@ func (w *walk) enter(n *walkNode, k int, p []byte, fail func(error) bool) (_ *wa
 
 // tell yields what was wrong with a directory.
 func (w *walk) tell(n *walkNode, p []byte, fail func(error) bool) bool {
+	if w.o.Doubt != nil {
+		if err := w.o.Doubt(n.ino); err != nil && !fail(fmt.Errorf("%s: %w", shown(p), err)) {
+			return false
+		}
+	}
 	for _, err := range n.list.errs.errs {
 		if !fail(fmt.Errorf("%s (inode %d): %w", shown(p), n.ino, err)) {
 			return false

@@ -164,7 +164,7 @@ func TestLogicalChainIsBounded(t *testing.T) {
 		t.Errorf("%d partitions", n)
 	}
 	warned(t, got.Warnings, "longer than 128")
-	if d := time.Since(start); d > 5*time.Second {
+	if d := time.Since(start); d > time.Minute { // a millisecond, where it ends
 		t.Errorf("took %v", d)
 	}
 }

@@ -19,6 +19,9 @@ type auditOptions struct {
 	output
 	kinds     []string
 	mountedAt string
+	diff      bool
+	hidden    bool
+	zeros     bool
 }
 
 func newAuditCmd(e *env) *cobra.Command {
@@ -34,6 +37,12 @@ where something is unfinished or leads nowhere, info where it is only odd; KIND
 is one of those below; INODE and PATH say whose it is (the directory's inode, for
 a finding about an entry); DETAIL puts it into words.
 
+A journal that waits to be replayed is replayed in memory first. --replay-diff lists
+what that changes instead: objects that differ between the home blocks and the file
+system after replay, inodes with the fields that differ and then names.
+
+` + hiddenHelp() + `
+
 Kinds:
 ` + kindHelp(),
 		Example: `  extscope audit testdata/demo.img
@@ -47,6 +56,9 @@ Kinds:
 	o.output.addFlags(cmd)
 	cmd.Flags().StringSliceVar(&o.kinds, "kinds", nil, "look for these `KINDS` only, separated by commas; one with a - before it is left out")
 	cmd.Flags().StringVar(&o.mountedAt, "mounted-at", "", "the file system was mounted at `DIR`: absolute symlinks below it resolve inside")
+	cmd.Flags().BoolVar(&o.hidden, "hidden", false, "list places that hold bytes which no file shows")
+	cmd.Flags().BoolVar(&o.zeros, "zeros", false, "with --hidden, also those that hold only zeros")
+	cmd.Flags().BoolVar(&o.diff, "replay-diff", false, "list what replaying the journal changes")
 	_ = cmd.RegisterFlagCompletionFunc("kinds", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		for _, k := range audit.Kinds() {
@@ -95,8 +107,14 @@ func (o *auditOptions) run(ctx context.Context, e *env, name string) error {
 		return err
 	}
 	defer v.Close()
+	switch {
+	case o.diff:
+		return o.replayDiff(ctx, e, v)
+	case o.hidden:
+		return o.listHidden(ctx, e, v)
+	}
 	p := o.progress(e, "audit")
-	result, err := audit.Run(ctx, v.fs, audit.Options{Skip: skip, MountedAt: o.mountedAt, Progress: p.set})
+	result, err := audit.Run(ctx, v.fs, audit.Options{Skip: skip, MountedAt: o.mountedAt, Past: v.memory(), Progress: p.set})
 	p.end()
 	if err != nil {
 		return err

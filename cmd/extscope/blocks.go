@@ -17,6 +17,8 @@ type blocksOptions struct {
 	evidence
 	output
 	dereference bool
+	blocks      []string
+	bytes       []string
 }
 
 func newBlocksCmd(e *env) *cobra.Command {
@@ -32,15 +34,22 @@ Columns: LOGICAL is the file's blocks, PHYSICAL the file system's, both from 0;
 LENGTH is in blocks. STATE is data; unwritten, for blocks that are allocated and
 read as zeros; hole, for none; or index, for a node of the map itself (of the
 extent tree, or an indirect block), which stands before what it maps. A file kept
-inside its inode has no blocks, and says so.`,
+inside its inode has no blocks, and says so.
+
+--range writes blocks themselves, as they are, to stdout or to -o FILE, and --bytes
+any bytes of the file system, by place and length.`,
 		Example: `  extscope blocks testdata/demo.img /var/log/app.log
-  extscope blocks rootfs.img /var/lib/db @12 -f csv`,
+  extscope blocks rootfs.img /var/lib/db @12 -f csv
+  extscope blocks testdata/demo.img --range 34-35 -o busybox
+  extscope blocks testdata/demo.img --bytes 1672+372`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: o.completePath,
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0], args[1:]) },
 	}
 	o.evidence.addFlags(cmd)
 	o.output.addFlags(cmd)
+	cmd.Flags().StringSliceVar(&o.blocks, "range", nil, "write the contents of these `BLOCKS`, as 100 or 100-199")
+	cmd.Flags().StringSliceVar(&o.bytes, "bytes", nil, "write these bytes, as `OFFSET+LENGTH`")
 	cmd.Flags().BoolVarP(&o.dereference, "dereference", "L", false, "follow a symlink in the last place of PATH")
 	return cmd
 }
@@ -51,6 +60,9 @@ func (o *blocksOptions) run(ctx context.Context, e *env, name string, args []str
 		return err
 	}
 	defer v.Close()
+	if o.blocks != nil || o.bytes != nil {
+		return o.raw(ctx, e, v, args)
+	}
 	files, missing := v.targets(args, o.dereference)
 	t := filesTable(v.fs, files)
 	if o.format == string(report.CSV) || o.format == string(report.Markdown) {
@@ -64,6 +76,23 @@ func (o *blocksOptions) run(ctx context.Context, e *env, name string, args []str
 		return err
 	}
 	return missing
+}
+
+// raw writes blocks or bytes as they are.
+func (o *blocksOptions) raw(ctx context.Context, e *env, v *opened, args []string) error {
+	if len(args) > 0 {
+		return usagef("--range and --bytes go without a PATH")
+	}
+	ranges, err := blockRanges(v.fs, o.blocks)
+	if err != nil {
+		return err
+	}
+	more, err := byteRanges(v.fs, o.bytes)
+	if err != nil {
+		return err
+	}
+	ranges = append(ranges, more...)
+	return o.to(ctx, e, v, func(w io.Writer, _ bool) error { return copyRanges(ctx, e, v.fs, w, ranges) })
 }
 
 // filesTable has a row a file, with its runs in it.

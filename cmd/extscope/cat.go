@@ -14,6 +14,8 @@ import (
 type catOptions struct {
 	evidence
 	output
+	moment
+	slack bool
 }
 
 func newCatCmd(e *env) *cobra.Command {
@@ -27,7 +29,12 @@ zeros; with -o FILE they stay holes.
 
 @N names an inode, in use or not: of one that is not in use, which is told on
 stderr, comes what it maps still. What cannot be read comes out as zeros and is
-named on stderr. A directory is refused.`,
+named on stderr. A directory is refused.
+
+With --slack comes instead what the file's blocks hold behind its end: the rest of
+the last one, and blocks past it.
+
+` + momentHelp,
 		Example: `  extscope cat testdata/demo.img /etc/app.conf
   extscope cat testdata/demo.img @28
   extscope cat -o app.log testdata/demo.img /var/log/app.log`,
@@ -35,7 +42,9 @@ named on stderr. A directory is refused.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args) },
 	}
 	o.evidence.addFlags(cmd)
+	o.moment.addFlags(cmd)
 	o.output.addFileFlags(cmd)
+	cmd.Flags().BoolVar(&o.slack, "slack", false, "write what the blocks of a file hold behind its end")
 	return cmd
 }
 
@@ -45,6 +54,9 @@ func (o *catOptions) run(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer ev.Close()
+	if err := o.turn(ev); err != nil {
+		return err
+	}
 	found, missing := ev.targets(args[1:], true)
 	var files []target
 	for _, t := range found {
@@ -62,7 +74,11 @@ func (o *catOptions) run(ctx context.Context, e *env, args []string) error {
 	}
 	err = o.to(ctx, e, ev, func(w io.Writer, _ bool) error {
 		for _, t := range files {
-			if err := copyFile(e, ev, w, t); err != nil {
+			write := copyFile
+			if o.slack {
+				write = func(e *env, ev *opened, w io.Writer, t target) error { return copySlack(ctx, e, ev, w, t) }
+			}
+			if err := write(e, ev, w, t); err != nil {
 				return err
 			}
 		}
@@ -137,7 +153,19 @@ func copyFile(e *env, ev *opened, w io.Writer, t target) error {
 	if err != nil {
 		e.damage(prefixed(t.arg, err))
 	}
+	if ev.past != nil {
+		ev.coverage(t.arg, in)
+	}
 	return nil
+}
+
+// copySlack writes what the blocks of a file hold behind its end.
+func copySlack(ctx context.Context, e *env, ev *opened, w io.Writer, t target) error {
+	ranges, err := slackRanges(ev.fs, t.in)
+	if err != nil {
+		e.damage(prefixed(t.arg, err))
+	}
+	return copyRanges(ctx, e, ev.fs, w, ranges)
 }
 
 // prefixed says which argument each of some errors is about.

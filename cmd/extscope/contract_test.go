@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/extscope/extscope/ext/audit"
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // section gives the part of the README under a heading.
@@ -90,6 +91,7 @@ func TestREADMEJSON(t *testing.T) {
 		"ls": {"-R", demo}, "find": {demo}, "tree": {demo}, "stat": {demo, "/", "/home/ana/latest"}, "readlink": {demo, "/home/ana/latest"},
 		"blocks": {demo, "/var/log/app.log"}, "owner": {demo, "60"}, "links": {demo}, "symlinks": {demo}, "orphans": {demo},
 		"audit": {demo}, "info": {demo}, "partitions": {demo},
+		"journal": {exttest.Image(t, "journal/history")}, "history": {exttest.Image(t, "journal/history"), "/inbox"},
 	}
 	word := regexp.MustCompile(`\*?[a-z][a-z0-9_]*\*?`)
 	for line := range strings.Lines(section(t, "### JSON")) {

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/history"
+	"github.com/extscope/extscope/ext/replay"
 	"github.com/extscope/extscope/image"
 	"github.com/extscope/extscope/report"
 )
@@ -23,6 +25,7 @@ type evidence struct {
 	superblock uint64
 	blockSize  int
 	noReplay   bool
+	journal    string
 }
 
 func (v *evidence) addFlags(cmd *cobra.Command) {
@@ -33,14 +36,21 @@ func (v *evidence) addFlags(cmd *cobra.Command) {
 	f.Uint64Var(&v.superblock, "superblock", 0, "use the superblock copy in block `N`")
 	f.IntVar(&v.blockSize, "blocksize", 0, "block size in `BYTES` that --superblock counts in (default: each is tried)")
 	f.BoolVar(&v.noReplay, "no-replay", false, "look at the home blocks as they are, without what a pending journal holds")
+	f.StringVar(&v.journal, "journal", "", "`FILE` or device that holds the file system's external journal")
 }
 
 // An opened is the file system that a command works on.
 type opened struct {
-	env   *env
-	image *image.Image
-	part  image.Partition
-	fs    *ext.FS
+	env      *env
+	image    *image.Image
+	external *image.Image // the journal device, nil without one
+	part     image.Partition
+	fs       *ext.FS // the view to look at: replayed, unless asked otherwise
+	view     *replay.View
+
+	history   *history.Log  // what the journal remembers, nil until asked for
+	past      *history.Past // the moment that fs is of, nil for the present
+	pastIndex int           // its transaction
 }
 
 // openImage opens the evidence itself.
@@ -72,10 +82,25 @@ func (v *evidence) open(e *env, name string) (*opened, error) {
 	}
 	o := &opened{env: e, image: im}
 	if err := v.pick(o); err != nil {
-		im.Close()
+		o.Close()
 		return nil, err
 	}
 	return o, nil
+}
+
+// options says how to open the file system and its journal.
+func (v *evidence) options(o *opened) (replay.Options, error) {
+	opt := replay.Options{Ext: ext.Options{Superblock: ext.Block(v.superblock), BlockSize: v.blockSize}, Off: v.noReplay}
+	if v.journal == "" {
+		return opt, nil
+	}
+	im, err := v.openImage(o.env, v.journal)
+	if err != nil {
+		return opt, err
+	}
+	o.external = im
+	opt.External, opt.ExternalSize = im, im.Size()
+	return opt, nil
 }
 
 func (v *evidence) pick(o *opened) error {
@@ -97,7 +122,11 @@ func (v *evidence) pick(o *opened) error {
 	if o.part.Available < section.Size() {
 		section = o.image.Section(o.part)
 	}
-	fsys, err := ext.Open(section, section.Size(), ext.Options{Superblock: ext.Block(v.superblock), BlockSize: v.blockSize})
+	opt, err := v.options(o)
+	if err != nil {
+		return err
+	}
+	view, err := replay.Open(section, section.Size(), opt)
 	if err != nil {
 		what := image.Identify(section, section.Size())
 		if what.IsExt {
@@ -105,11 +134,29 @@ func (v *evidence) pick(o *opened) error {
 		}
 		return &notExtError{fmt.Errorf("%s: not an ext file system: %s at byte %d", o.image.Name(), what, o.part.Start)}
 	}
-	o.fs = fsys
-	for _, w := range fsys.Warnings() {
+	o.view, o.fs = view, view.FS
+	for _, w := range view.FS.Warnings() {
 		o.env.damage(errors.New(w.Text))
 	}
+	for _, w := range view.Warnings {
+		o.env.damage(fmt.Errorf("journal: %s", w.Text))
+	}
+	if view.Applied && view.Transactions+view.FastCommits > 0 {
+		o.env.say(fmt.Sprintf("the journal was replayed in memory (%s, %s); --no-replay shows the home blocks",
+			plural(view.Transactions, "transaction", "transactions"), plural(view.FastCommits, "fast commit", "fast commits")))
+	}
 	return nil
+}
+
+// viewName says which view of the file system is looked at.
+func (o *opened) viewName() string {
+	switch {
+	case o.past != nil:
+		return fmt.Sprintf("transaction %d", o.past.Sequence)
+	case o.view.Applied:
+		return "replayed"
+	}
+	return "home"
 }
 
 // selectError sorts the errors of image.Select by whose fault they are.
@@ -122,7 +169,27 @@ func selectError(err error) error {
 	return &notExtError{err}
 }
 
-func (o *opened) Close() error { return o.image.Close() }
+// Close closes the image and the journal device.
+func (o *opened) Close() error {
+	if o.external != nil {
+		o.external.Close()
+	}
+	return o.image.Close()
+}
+
+// includes reports whether a file is part of the evidence.
+func (o *opened) includes(file string) bool {
+	segments := o.image.Segments()
+	if o.external != nil {
+		segments = append(segments, o.external.Segments()...)
+	}
+	for _, s := range segments {
+		if sameFile(file, s.Name) {
+			return true
+		}
+	}
+	return false
+}
 
 // inode finds what a PATH argument names. A symlink in the last place is
 // followed where follow says so.
@@ -205,6 +272,7 @@ func (o *opened) head() []report.Section {
 		{Key: "block_size", Value: report.Int(int64(o.fs.BlockSize()))},
 		{Key: "blocks", Value: report.Uint(s.BlocksCount)},
 		{Key: "inodes", Value: report.Uint(uint64(s.InodesCount))},
+		{Key: "view", Value: report.Str(o.viewName())},
 	}
 	return []report.Section{{Key: "image", Fields: im}, {Key: "filesystem", Fields: fsys}}
 }

@@ -60,7 +60,7 @@ func TestGlob(t *testing.T) {
 	// Patterns that make simple matchers go back again and again.
 	start := time.Now()
 	(glob{[]byte(strings.Repeat("*a", 100) + "b"), false}).match([]byte(strings.Repeat("a", 4096)))
-	if d := time.Since(start); d > 5*time.Second {
+	if d := time.Since(start); d > time.Minute { // a millisecond, or no end to it
 		t.Errorf("a hard pattern took %v", d)
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/report"
 )
@@ -23,8 +22,9 @@ func newInfoCmd(e *env) *cobra.Command {
 		Use:   "info IMAGE",
 		Short: "Show the superblock, features, journal and groups of a file system",
 		Long: `Info shows what the superblock says, every feature by name (unknown ones in
-hex), where the journal is and whether it has to be recovered, and the block
-groups: a summary of them, or with --groups the whole table. JSON has the table
+hex), where the journal is, what in it waits to be replayed and which view is
+shown (replayed, or the home blocks), and the block groups: a summary of them,
+or with --groups the whole table. JSON has the table
 always; csv and ndjson are the table alone.
 
 Columns of the groups: FIRST is the group's first block and BLOCKS how many it
@@ -52,9 +52,9 @@ func (o *infoOptions) run(ctx context.Context, e *env, name string) error {
 	defer v.Close()
 	people := o.format == string(report.TableFormat) || o.format == string(report.Markdown)
 	sections := []report.Section{
-		{Key: "superblock", Title: "Superblock", Fields: superFields(e, v.fs)},
-		{Key: "features", Title: "Features", Fields: featureFields(v.fs.Super)},
-		{Key: "journal", Title: "Journal", Fields: journalFields(e, v.fs)},
+		{Key: "superblock", Title: "Superblock", Fields: superFields(e, v)},
+		{Key: "features", Title: "Features", Fields: featureFields(v)},
+		{Key: "journal", Title: "Journal", Fields: journalFields(e, v)},
 	}
 	r := &report.Report{Head: sections, Summary: func() report.Fields { return groupSummary(v.fs) }}
 	if people {
@@ -79,7 +79,11 @@ func present(f report.Fields) report.Fields {
 	return out
 }
 
-func featureFields(s *layout.Superblock) report.Fields {
+// featureFields name the features; needs_recovery as stored, though the view may be
+// that of after recovery.
+func featureFields(v *opened) report.Fields {
+	s := *v.fs.Super
+	s.Incompat |= v.view.Home.Super.Incompat & layout.IncompatRecover
 	var unknown []string
 	names := func(list []string) report.Value {
 		for _, n := range list {
@@ -100,41 +104,6 @@ func featureFields(s *layout.Superblock) report.Fields {
 		{Key: "ro_compat_hex", Value: report.Str(fmt.Sprintf("%#x", uint32(s.ROCompat)))},
 		{Key: "unknown", Value: strs(unknown)},
 	}...)
-}
-
-func journalFields(e *env, f *ext.FS) report.Fields {
-	s := f.Super
-	has := s.Compat&layout.CompatHasJournal != 0
-	external := has && (s.JournalDev != 0 || !s.JournalUUID.IsZero()) && s.JournalInum == 0
-	kind := "none"
-	switch {
-	case s.Incompat&layout.IncompatJournalDev != 0:
-		kind = "this is an external journal"
-	case external:
-		kind = "external"
-	case has:
-		kind = "internal"
-	}
-	size := report.Null()
-	if has && !external {
-		if in, err := f.Inode(s.JournalInum); err != nil {
-			e.damage(fmt.Errorf("journal inode %d: %w", s.JournalInum, err))
-		} else {
-			size = report.Size(in.Size())
-		}
-	}
-	backup, backupSize := f.JournalBackup()
-	return report.Fields{
-		{Key: "kind", Value: report.Str(kind)},
-		{Key: "needs_recovery", Value: report.Bool(s.Incompat&layout.IncompatRecover != 0)},
-		{Key: "inode", Value: number(uint64(s.JournalInum), s.JournalInum != 0)},
-		{Key: "size", Value: size},
-		{Key: "device_uuid", Value: uuid(s.JournalUUID)},
-		{Key: "device_number", Value: number(uint64(s.JournalDev), s.JournalDev != 0)},
-		{Key: "backup", Value: word(backup)},
-		{Key: "backup_size", Value: size64(backupSize, backupSize != 0)},
-		{Key: "fast_commit", Value: report.Bool(s.Compat&layout.CompatFastCommit != 0)},
-	}
 }
 
 func uuid(u layout.UUID) report.Value {

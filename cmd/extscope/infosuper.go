@@ -11,7 +11,8 @@ import (
 )
 
 // superFields are the fields of the superblock in use, in their meaning.
-func superFields(e *env, f *ext.FS) report.Fields {
+func superFields(e *env, v *opened) report.Fields {
+	f := v.fs
 	s := f.Super
 	cluster := uint64(s.ClusterBlocks())
 	clusters := s.ROCompat&layout.ROCompatBigalloc != 0
@@ -19,7 +20,7 @@ func superFields(e *env, f *ext.FS) report.Fields {
 		{Key: "version", Value: report.Str(s.Version())},
 		{Key: "label", Value: report.Name(s.VolumeName)},
 		{Key: "uuid", Value: uuid(s.UUID)},
-		{Key: "state", Value: report.Str(stateWords(s))},
+		{Key: "state", Value: report.Str(stateWords(s, v.view.Home.Super))},
 		{Key: "copy", Value: report.Str(superCopy(f))},
 		{Key: "offset", Value: report.Int(f.SuperOffset)},
 		{Key: "last_mounted", Value: name(s.LastMounted)},
@@ -74,10 +75,11 @@ func superFields(e *env, f *ext.FS) report.Fields {
 }
 
 // stateWords is s_state, and what it keeps quiet about: a file system that was
-// not unmounted is flagged clean while its journal holds what is missing.
-func stateWords(s *layout.Superblock) string {
+// not unmounted is flagged clean while its journal holds what is missing. That is
+// told by the home superblock, for replay takes the flag away.
+func stateWords(s, home *layout.Superblock) string {
 	words := s.StateNames()
-	if s.Incompat&layout.IncompatRecover != 0 {
+	if home.Incompat&layout.IncompatRecover != 0 {
 		words += ", journal recovery is pending"
 	}
 	if s.LastOrphan != 0 || s.ROCompat&layout.ROCompatOrphanPresent != 0 {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/links"
 	"github.com/extscope/extscope/report"
 )
@@ -55,6 +56,10 @@ func (o *linksOptions) run(ctx context.Context, e *env, name string) error {
 	if err != nil {
 		return err
 	}
+	former, err := v.former(ctx, mismatches(all))
+	if err != nil {
+		return err
+	}
 	var inodes, paths, wrong uint64
 	counted := func(yield func(links.HardLink) bool) {
 		for l := range all {
@@ -73,9 +78,9 @@ func (o *linksOptions) run(ctx context.Context, e *env, name string) error {
 			}
 		}
 	}
-	table := &report.Table{Key: "links", Columns: linkColumns(), Rows: linkRows(counted)}
+	table := &report.Table{Key: "links", Columns: linkColumns(), Rows: linkRows(counted, former)}
 	if report.Format(o.format) == report.TableFormat {
-		table.Columns, table.Rows = linkPathColumns(), linkPathRows(counted)
+		table.Columns, table.Rows = linkPathColumns(), linkPathRows(counted, former)
 	}
 	return o.write(ctx, e, v, &report.Report{
 		Tables: []*report.Table{table},
@@ -97,15 +102,19 @@ func linkColumns() []report.Column {
 		{Key: "counted", Title: "COUNTED", Right: true},
 		{Key: "mismatch", Title: "MISMATCH"},
 		{Key: "paths", Title: "PATHS"},
+		{Key: "last_paths", Title: "LAST NAMES", Optional: true},
 	}
 }
 
-func linkRows(all iter.Seq[links.HardLink]) iter.Seq2[report.Row, error] {
+func linkRows(all iter.Seq[links.HardLink], former map[ext.Ino][][]byte) iter.Seq2[report.Row, error] {
 	return func(yield func(report.Row, error) bool) {
 		for l := range all {
 			row := report.Row{
 				report.Uint(uint64(l.Ino)), report.Str(typeWord(l.Type)), report.Uint(uint64(l.Stored)),
 				report.Uint(uint64(l.Counted)), report.Bool(l.Mismatch), pathList(l.Paths),
+			}
+			if list := former[l.Ino]; list != nil {
+				row = append(row, pathList(list))
 			}
 			if !yield(row, nil) {
 				return
@@ -125,7 +134,7 @@ func linkPathColumns() []report.Column {
 	}
 }
 
-func linkPathRows(all iter.Seq[links.HardLink]) iter.Seq2[report.Row, error] {
+func linkPathRows(all iter.Seq[links.HardLink], former map[ext.Ino][][]byte) iter.Seq2[report.Row, error] {
 	blank := report.Str("")
 	return func(yield func(report.Row, error) bool) {
 		for l := range all {
@@ -141,8 +150,25 @@ func linkPathRows(all iter.Seq[links.HardLink]) iter.Seq2[report.Row, error] {
 					return
 				}
 			}
+			for _, p := range former[l.Ino] {
+				if !yield(report.Row{blank, blank, blank, blank, report.Str("(was " + report.Printable(p) + ")")}, nil) {
+					return
+				}
+			}
 		}
 	}
+}
+
+// mismatches are the inodes that have another number of names than they should: those
+// they had before tell which is missing.
+func mismatches(all iter.Seq[links.HardLink]) map[ext.Ino]bool {
+	out := map[ext.Ino]bool{}
+	for l := range all {
+		if l.Mismatch {
+			out[l.Ino] = true
+		}
+	}
+	return out
 }
 
 // pathList is a list of paths.

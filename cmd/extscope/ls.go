@@ -16,6 +16,7 @@ import (
 type lsOptions struct {
 	evidence
 	output
+	moment
 	long, all, recursive, inode, directory, deleted, human bool
 }
 
@@ -39,7 +40,9 @@ now: it is shown as it is.
 
 A symlink to a directory, given as PATH, is followed, but with -l or -d it is
 not; LINK/ always is. In names odd bytes are escaped, and a backslash doubled;
-PATH takes both spellings.`,
+PATH takes both spellings.
+
+` + momentHelp,
 		Example: `  extscope ls testdata/demo.img
   extscope ls -l testdata/demo.img /bin /usr
   extscope ls -R --deleted -f ndjson testdata/demo.img`,
@@ -47,6 +50,7 @@ PATH takes both spellings.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args) },
 	}
 	o.evidence.addFlags(cmd)
+	o.moment.addFlags(cmd)
 	o.output.addFlags(cmd)
 	f := cmd.Flags()
 	f.BoolVarP(&o.long, "long", "l", false, "show what the inodes say")
@@ -69,6 +73,9 @@ func (o *lsOptions) run(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer ev.Close()
+	if err := o.turn(ev); err != nil {
+		return err
+	}
 	found, missing := ev.targets(args[1:], !o.long && !o.directory)
 	if len(found) == 0 {
 		return missing
@@ -113,7 +120,7 @@ func (o *lsOptions) sort(ev *opened, found []target) (files, dirs []lsTarget) {
 }
 
 func (o *lsOptions) walkOptions(inodes bool) ext.WalkOptions {
-	w := ext.WalkOptions{Removed: o.deleted, Dots: o.all, Inodes: inodes, MaxDepth: 1}
+	w := ext.WalkOptions{Doubt: o.doubt, Removed: o.deleted, Dots: o.all, Inodes: inodes, MaxDepth: 1}
 	if o.recursive {
 		w.MaxDepth = 0
 	}

@@ -46,7 +46,7 @@ var headerLines = map[string]string{
 
 func TestInfoAgreesWithDumpe2fs(t *testing.T) {
 	tool := exttest.Tool(t, "dumpe2fs")
-	for _, name := range exttest.Cases(t, "matrix") {
+	for _, name := range exttest.Some(6, exttest.Cases(t, "matrix")) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			img := exttest.Image(t, name)

@@ -54,7 +54,7 @@ type statInode struct {
 // What stat and blocks say of every name in the matrix is what the kernel said
 // when it was mounted.
 func TestStatAgreesWithKernel(t *testing.T) {
-	for _, name := range exttest.Cases(t, "matrix") {
+	for _, name := range exttest.Some(6, exttest.Cases(t, "matrix")) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			img := exttest.Image(t, name)

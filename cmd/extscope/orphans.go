@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/links"
 	"github.com/extscope/extscope/report"
 )
@@ -61,9 +62,17 @@ func (o *orphansOptions) run(ctx context.Context, e *env, name string) error {
 	for _, d := range damage {
 		e.damage(d)
 	}
+	want := map[ext.Ino]bool{}
+	for i := range all {
+		want[all[i].Ino] = true
+	}
+	former, err := v.former(ctx, want)
+	if err != nil {
+		return err
+	}
 	e.flagged = o.exitCode && len(all) > 0
 	return o.write(ctx, e, v, &report.Report{
-		Tables: []*report.Table{{Key: "orphans", Columns: orphanColumns(), Rows: orphanRows(all)}},
+		Tables: []*report.Table{{Key: "orphans", Columns: orphanColumns(), Rows: orphanRows(all, former)}},
 		Summary: func() report.Fields {
 			counts := map[string]uint64{}
 			below := uint64(0)
@@ -93,19 +102,20 @@ func orphanColumns() []report.Column {
 		{Key: "dtime", Title: "DELETED"},
 		{Key: "below", Title: "BELOW", Right: true},
 		{Key: "recoverable", Title: "RECOVERABLE"},
+		{Key: "last_paths", Title: "LAST NAMES"},
 		{Key: "next_inode", Data: true},
 		{Key: "paths", Data: true},
 		{Key: "subtree", Data: true},
 	}
 }
 
-func orphanRows(all []links.Orphan) iter.Seq2[report.Row, error] {
+func orphanRows(all []links.Orphan, former map[ext.Ino][][]byte) iter.Seq2[report.Row, error] {
 	return func(yield func(report.Row, error) bool) {
 		for i := range all {
 			o := &all[i]
 			row := report.Row{
 				report.Uint(uint64(o.Ino)), report.Str(o.Kind), report.Str(o.Source), word(o.Pending), report.Str(typeWord(o.Type)),
-				report.Size(o.Size), report.Uint(uint64(o.Links)), report.Time(o.Dtime), report.Uint(o.Below), report.Bool(o.Recoverable),
+				report.Size(o.Size), report.Uint(uint64(o.Links)), report.Time(o.Dtime), report.Uint(o.Below), report.Bool(o.Recoverable), pathList(former[o.Ino]),
 				number(uint64(o.Next), o.Next != 0), pathList(o.Paths), pathList(o.Subtree),
 			}
 			if !yield(row, nil) {

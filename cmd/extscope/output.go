@@ -66,12 +66,8 @@ func (o *output) to(ctx context.Context, e *env, evidence *opened, produce func(
 		err := produce(&ctxWriter{ctx, e.out}, isTerminal(e.out))
 		return ctxError(ctx, err)
 	}
-	if evidence != nil {
-		for _, s := range evidence.image.Segments() {
-			if sameFile(o.file, s.Name) {
-				return usagef("--output %s is the evidence itself", o.file)
-			}
-		}
+	if evidence != nil && evidence.includes(o.file) {
+		return usagef("--output %s is the evidence itself", o.file)
 	}
 	if _, err := os.Lstat(o.file); err == nil && !o.force {
 		return usagef("--output %s: the file is there already; --force replaces it", o.file)

@@ -16,6 +16,7 @@ import (
 type statOptions struct {
 	evidence
 	output
+	moment
 	dereference bool
 }
 
@@ -34,7 +35,9 @@ All names are looked for, in one pass over all directories, where there may be
 others than PATH: for a file with several links, and for @12.
 
 Times are in UTC. On the orphan list the deletion time is no time but the number
-of the next inode, and is shown as such.`,
+of the next inode, and is shown as such.
+
+` + momentHelp,
 		Example: `  extscope stat testdata/demo.img /bin/sh
   extscope stat testdata/demo.img @52
   extscope stat rootfs.img -L /etc/localtime -f json`,
@@ -43,6 +46,7 @@ of the next inode, and is shown as such.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0], args[1:]) },
 	}
 	o.evidence.addFlags(cmd)
+	o.moment.addFlags(cmd)
 	o.output.addFlags(cmd)
 	cmd.Flags().BoolVarP(&o.dereference, "dereference", "L", false, "follow a symlink in the last place of PATH")
 	return cmd

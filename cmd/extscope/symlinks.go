@@ -35,9 +35,9 @@ when more than 40 symlinks lie on the way; external, when an absolute target
 leads to /proc, /sys, /dev or /run, or out of --mounted-at; or unreadable. KEPT
 says where the target is stored: inline in the inode, in a block, as inline_data,
 or encrypted. LEADS TO is the canonical path; of a rotten one, the first component
-that is missing, the directory it should be in, and what became of it: deleted,
-renamed (and where it is now), or unknown, as far as removed directory entries
-tell.`,
+that is missing, the directory it should be in, and what became of it: deleted
+(and when), renamed (and where it is now), or unknown, as far as the journal's
+copies of the directory and removed entries tell.`,
 		Example: `  extscope symlinks testdata/demo.img
   extscope symlinks rootfs.img --state rotten,loop --exit-code
   extscope symlinks home.img --mounted-at /home`,
@@ -69,7 +69,7 @@ func (o *symlinksOptions) run(ctx context.Context, e *env, name string) error {
 	if err != nil {
 		return err
 	}
-	options := links.SymlinkOptions{MountedAt: o.mountedAt}
+	options := links.SymlinkOptions{MountedAt: o.mountedAt, Past: v.memory()}
 	if o.states != nil {
 		options.Keep = func(s *links.Symlink) bool { return slices.Contains(o.states, s.State) || o.exitCode && bad(s) }
 	}
@@ -127,16 +127,20 @@ func symlinkColumns() []report.Column {
 		{Key: "cause"},
 		{Key: "moved_to", Name: true},
 		{Key: "target_inode"},
+		{Key: "missing_inode"},
+		{Key: "deleted_at"},
+		{Key: "deleted_in"},
 	}
 }
 
 func symlinkRows(all iter.Seq[*links.Symlink]) iter.Seq2[report.Row, error] {
 	return func(yield func(report.Row, error) bool) {
-		row := make(report.Row, 12)
+		row := make(report.Row, 0, 15)
 		for s := range all {
 			row = append(row[:0],
 				path(s.Path), report.Uint(uint64(s.Ino)), path(s.Target), report.Uint(s.Length), word(s.Storage), report.Str(s.State),
-				path(s.Resolved), path(s.Missing), path(s.In), word(s.Cause), path(s.MovedTo), number(uint64(s.To), s.To != 0))
+				path(s.Resolved), path(s.Missing), path(s.In), word(s.Cause), path(s.MovedTo), number(uint64(s.To), s.To != 0),
+				number(uint64(s.MissingIno), s.MissingIno != 0), report.Time(s.Deleted), number(uint64(s.Sequence), s.Sequence != 0))
 			if !yield(row, nil) {
 				return
 			}
@@ -209,7 +213,10 @@ func leadsTo(s *links.Symlink) string {
 	case links.CauseRenamed:
 		return text + ": renamed to " + show(s.MovedTo)
 	case links.CauseDeleted:
-		return text + ": deleted"
+		if s.Deleted.IsZero() {
+			return text + ": deleted"
+		}
+		return fmt.Sprintf("%s: inode %d, deleted %s", text, s.MissingIno, s.Deleted.UTC().Format("2006-01-02 15:04:05"))
 	}
 	return text
 }

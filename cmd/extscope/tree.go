@@ -17,6 +17,7 @@ import (
 type treeOptions struct {
 	evidence
 	output
+	moment
 	level                    int
 	dirsOnly, inode, deleted bool
 
@@ -33,13 +34,16 @@ order of their bytes, symlinks with the target that they hold. PATH is / when
 there is none. The last line counts directories, without those named as PATH,
 and everything else; with --deleted, removed names apart from both.
 
-The data formats give the same rows as ls -R.`,
+The data formats give the same rows as ls -R.
+
+` + momentHelp,
 		Example: `  extscope tree testdata/demo.img
   extscope tree -L 1 -i testdata/demo.img /home`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args) },
 	}
 	o.evidence.addFlags(cmd)
+	o.moment.addFlags(cmd)
 	o.output.addFlags(cmd)
 	f := cmd.Flags()
 	f.IntVarP(&o.level, "level", "L", 0, "go down `N` levels (default: all)")
@@ -65,6 +69,9 @@ func (o *treeOptions) run(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer ev.Close()
+	if err := o.turn(ev); err != nil {
+		return err
+	}
 	found, missing := ev.targets(args[1:], true)
 	if len(found) == 0 {
 		return missing
@@ -84,7 +91,7 @@ func (o *treeOptions) run(ctx context.Context, e *env, args []string) error {
 }
 
 func (o *treeOptions) walkOptions(inodes bool) ext.WalkOptions {
-	return ext.WalkOptions{Removed: o.deleted, DirsOnly: o.dirsOnly, MaxDepth: o.level, Inodes: inodes}
+	return ext.WalkOptions{Doubt: o.doubt, Removed: o.deleted, DirsOnly: o.dirsOnly, MaxDepth: o.level, Inodes: inodes}
 }
 
 // entries are the rows of the data formats.

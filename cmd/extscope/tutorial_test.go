@@ -33,7 +33,7 @@ var statLine = regexp.MustCompile(`: inode (\d+), (\d+) link\(s\), (\d+) bytes, 
 // TestTutorial runs the commands over each step of the tutorial and checks what
 // a person would check with ls -li, stat, readlink and cat.
 func TestTutorial(t *testing.T) {
-	for _, step := range exttest.Cases(t, "links-tutorial") {
+	for _, step := range exttest.Some(4, exttest.Cases(t, "links-tutorial")) {
 		t.Run(filepath.Base(step), func(t *testing.T) {
 			image := exttest.Image(t, step)
 			states := symlinkStatesOf(t, image)

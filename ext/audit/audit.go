@@ -137,6 +137,8 @@ type Options struct {
 	Skip func(Kind) bool
 	// MountedAt is where the file system was mounted, see links.SymlinkOptions.
 	MountedAt string
+	// Past tells what became of the missing names of rotten links; nil without a journal.
+	Past links.Past
 	// Progress gets how much of how many steps is done, now and then.
 	Progress func(done, total int)
 }

@@ -28,7 +28,7 @@ func run(t testing.TB, image []byte, o audit.Options) *audit.Result {
 // nothing is wrong with it but symlinks made to rot and times set to the far
 // future.
 func TestSound(t *testing.T) {
-	for _, name := range exttest.Cases(t, "") {
+	for _, name := range exttest.Some(30, exttest.Cases(t, "")) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, f := range run(t, exttest.Bytes(t, name), audit.Options{}).Findings {

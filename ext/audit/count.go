@@ -167,6 +167,7 @@ func (a *auditor) directoryLinks(all *links.Names) {
 func (a *auditor) symlinks(ctx context.Context, all *links.Names) error {
 	seq, err := a.tree.Judge(ctx, links.SymlinkOptions{
 		MountedAt: a.o.MountedAt,
+		Past:      a.o.Past,
 		Keep: func(s *links.Symlink) bool {
 			return s.State == links.StateRotten || s.State == links.StateLoop
 		},

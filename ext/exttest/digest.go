@@ -25,7 +25,9 @@ func Digest(r io.ReaderAt, size int64, data ...Range) (string, error) {
 		return SparseDigest(r, size, data...)
 	}
 	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(r, 0, size)); err != nil {
+	// io.Copy's own buffer is larger than most files.
+	buf := make([]byte, min(size+1, 32<<10))
+	if _, err := io.CopyBuffer(h, io.NewSectionReader(r, 0, size), buf); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -43,6 +44,9 @@ func Open(t testing.TB, name string) *os.File {
 // Bytes unpacks a case into memory. The caller owns the bytes.
 func Bytes(t testing.TB, name string) []byte {
 	t.Helper()
+	if b, ok := smallImages.Load(name); ok {
+		return bytes.Clone(b.([]byte))
+	}
 	r, err := openCase(casePath(t, name))
 	if err != nil {
 		t.Fatal(err)
@@ -52,8 +56,16 @@ func Bytes(t testing.TB, name string) []byte {
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
+	if len(b) <= maxSmall {
+		smallImages.Store(name, bytes.Clone(b))
+	}
 	return b
 }
+
+// smallImages keeps the images that hundreds of damaged ones are made from.
+var smallImages sync.Map // name to []byte
+
+const maxSmall = 1 << 20
 
 // Patch overwrites bytes of an image in memory.
 func Patch(t testing.TB, image []byte, offset int64, b ...byte) {

@@ -28,6 +28,9 @@ type treeWalker struct {
 	root string
 	dev  [2]uint32
 	objs []Object
+
+	list  [64 << 10]byte // XATTR_LIST_MAX
+	value [64 << 10]byte // XATTR_SIZE_MAX
 }
 
 // visit records one name and goes on below it.
@@ -64,7 +67,7 @@ func (w *treeWalker) visit(path string) error {
 		}
 		o.Unreadable = no.Error()
 	}
-	if o.Xattrs, err = readXattrs(host); err != nil {
+	if o.Xattrs, err = w.readXattrs(host); err != nil {
 		return fmt.Errorf("xattrs of %q: %w", path, err)
 	}
 	w.objs = append(w.objs, o)
@@ -171,20 +174,18 @@ func dataRanges(f *os.File, size int64) ([]Range, error) {
 	return ranges, err
 }
 
-func readXattrs(path string) (map[string][]byte, error) {
-	list := make([]byte, 64<<10) // XATTR_LIST_MAX
-	n, err := unix.Llistxattr(path, list)
+func (w *treeWalker) readXattrs(path string) (map[string][]byte, error) {
+	n, err := unix.Llistxattr(path, w.list[:])
 	if err != nil || n == 0 {
 		return nil, err
 	}
 	xattrs := make(map[string][]byte)
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(list[:n]), "\x00"), "\x00") {
-		value := make([]byte, 64<<10) // XATTR_SIZE_MAX
-		n, err := unix.Lgetxattr(path, name, value)
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(w.list[:n]), "\x00"), "\x00") {
+		n, err := unix.Lgetxattr(path, name, w.value[:])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		xattrs[name] = value[:n]
+		xattrs[name] = bytes.Clone(w.value[:n])
 	}
 	return xattrs, nil
 }

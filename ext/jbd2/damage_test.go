@@ -263,7 +263,7 @@ func TestDamageIsKernels(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("no kernel to ask")
 	}
-	for _, w := range wounds {
+	for _, w := range exttest.Some(5, wounds) {
 		t.Run(w.name, func(t *testing.T) {
 			c := wounded(t, w)
 			copied := file(t, c.image)
@@ -272,7 +272,7 @@ func TestDamageIsKernels(t *testing.T) {
 			}
 			want := readFile(t, copied)
 			got := make([]byte, len(want))
-			o := c.j.Overlay(c.base(), c.j.Recoverable())
+			o := c.j.Overlay(c.base(), c.j.Recoverable().Blocks)
 			if _, err := o.ReadAt(got, 0); err != nil {
 				t.Fatal(err)
 			}

@@ -58,17 +58,8 @@ func (j *Journal) parseFastCommits() []FastCommit {
 	if first == 0 {
 		return nil
 	}
-	p := &fcParser{Journal: j, records: maxFCRecords, bytes: maxFCBytes}
-	w := newWindow(j.log)
-	for n := first; n < last; n++ {
-		b, err := w.block(n)
-		if err != nil {
-			p.flush(err)
-			continue
-		}
-		p.block(b, n)
-	}
-	p.flush(nil)
+	p := j.newFCParser()
+	p.read(first, last, func() bool { return false })
 	if j.sb.Incompat&IncompatFastCommit == 0 && j.sb.NumFC == 0 {
 		p.keepGood()
 	}
@@ -78,22 +69,9 @@ func (j *Journal) parseFastCommits() []FastCommit {
 // anyFastCommit reports whether the area holds a fast commit with a right
 // checksum.
 func (j *Journal) anyFastCommit(first, last uint32) bool {
-	p := &fcParser{Journal: j, records: maxFCRecords, bytes: maxFCBytes}
-	w := newWindow(j.log)
-	for n := first; n < last; n++ {
-		b, err := w.block(n)
-		if err != nil {
-			p.flush(err)
-			continue
-		}
-		p.block(b, n)
-		if len(p.out) > 0 {
-			if p.keepGood(); len(p.out) > 0 {
-				return true
-			}
-		}
-	}
-	return false
+	p := j.newFCParser()
+	p.read(first, last, func() bool { p.keepGood(); return len(p.out) > 0 })
+	return len(p.out) > 0
 }
 
 // A fcParser reads the area block by block.
@@ -104,6 +82,29 @@ type fcParser struct {
 	crc     uint32
 	records int // that may still be kept
 	bytes   int
+}
+
+func (j *Journal) newFCParser() *fcParser {
+	return &fcParser{Journal: j, records: maxFCRecords, bytes: maxFCBytes}
+}
+
+// read parses log blocks first to last-1, or until enough, asked after each that
+// ended a fast commit, says so.
+func (p *fcParser) read(first, last uint32, enough func() bool) {
+	w := newWindow(p.log)
+	for n := first; n < last; n++ {
+		before := len(p.out)
+		if b, err := w.block(n); err != nil {
+			p.flush(err)
+		} else {
+			p.block(b, n)
+		}
+		if len(p.out) > before && enough() {
+			return
+		}
+	}
+	p.flush(nil)
+	enough()
 }
 
 // flush ends the fast commit that is open.

@@ -269,7 +269,7 @@ func exercise(t *testing.T, j *jbd2.Journal) {
 			t.Fatalf("fast commit %d is valid, not the one before", i)
 		}
 	}
-	o := j.Overlay(bytes.NewReader(make([]byte, 64<<10)), r)
+	o := j.Overlay(bytes.NewReader(make([]byte, 64<<10)), r.Blocks)
 	p := make([]byte, 5000)
 	for off := int64(0); off < 70<<10; off += 4321 {
 		_, _ = o.ReadAt(p, off)

@@ -25,13 +25,14 @@ type Overlay struct {
 	pages   map[layout.Block][]byte
 }
 
-// Overlay makes the view of base that replaying r gives.
-func (j *Journal) Overlay(base io.ReaderAt, r *Recovery) *Overlay {
+// Overlay makes the view of base in which blocks have the copies given, as those of a
+// Recovery or a Moment: by block, each once.
+func (j *Journal) Overlay(base io.ReaderAt, copies []Copy) *Overlay {
 	return &Overlay{
 		base:      base,
 		log:       j.log,
 		blockSize: int64(j.format.BlockSize),
-		copies:    r.Blocks,
+		copies:    copies,
 		pages:     map[layout.Block][]byte{},
 	}
 }

@@ -31,7 +31,7 @@ func TestOverlayReads(t *testing.T) {
 	for _, name := range []string{"data-journal-1k", "external"} {
 		c := openCrash(t, name)
 		want := replay(t, c)
-		o := c.j.Overlay(c.base(), c.j.Recoverable())
+		o := c.j.Overlay(c.base(), c.j.Recoverable().Blocks)
 		readEverywhere(t, o, want, 1)
 		r := rand.New(rand.NewPCG(1, 2))
 		for range 50 {
@@ -77,7 +77,7 @@ func readEverywhere(t *testing.T, o *jbd2.Overlay, want []byte, seed uint64) {
 
 func TestOverlayEnd(t *testing.T) {
 	c := openCrash(t, "ext4")
-	o := c.j.Overlay(c.base(), c.j.Recoverable())
+	o := c.j.Overlay(c.base(), c.j.Recoverable().Blocks)
 	size := int64(len(c.image))
 	p := make([]byte, 100)
 	if n, err := o.ReadAt(p, size-40); n != 40 || !errors.Is(err, io.EOF) {
@@ -97,7 +97,7 @@ func TestOverlayEnd(t *testing.T) {
 // TestPatchLimit patches blocks until there are too many.
 func TestPatchLimit(t *testing.T) {
 	c := openCrash(t, "ext4")
-	o := c.j.Overlay(zeros{}, c.j.Recoverable())
+	o := c.j.Overlay(zeros{}, c.j.Recoverable().Blocks)
 	var err error
 	for i := int64(0); err == nil && i < 1<<20; i++ {
 		err = o.Patch(i*4096+100, []byte("x"))
@@ -121,7 +121,7 @@ func TestMarkRecovered(t *testing.T) {
 		if c.fs.Super.Incompat&layout.IncompatRecover == 0 {
 			continue
 		}
-		o := c.j.Overlay(c.base(), c.j.Recoverable())
+		o := c.j.Overlay(c.base(), c.j.Recoverable().Blocks)
 		for _, aborted := range []bool{false, true} {
 			if err := o.MarkRecovered(aborted); err != nil {
 				t.Fatal(err)

@@ -2,6 +2,7 @@ package jbd2
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/extscope/extscope/ext/layout"
 )
@@ -15,6 +16,10 @@ type Archive struct {
 	Last         uint32        // one more than the last block taken for the log proper
 
 	index []versionRef // by block
+	end   uint32       // the sequence after the last one that was committed
+
+	once    sync.Once
+	revokes map[layout.Block][]int32 // the transactions that revoke each block
 }
 
 // Scan reads the whole log and finds all transactions that are whole or partly
@@ -180,6 +185,7 @@ func (s *scanner) setLast() {
 func (s *scanner) setNewest() {
 	r := s.Recoverable()
 	s.newest = r.End
+	s.archive.end = r.End
 	switch r.Reason {
 	case EndChecksum, EndLap, EndRefused:
 		s.newest += uint32(min(len(s.marks), 1<<30))

@@ -119,3 +119,6 @@ func ExtentChecksum(b []byte, seed uint32) (stored, computed uint32, ok bool) {
 	}
 	return le.Uint32(b[end:]), CRC32C(seed, b[:end]), true
 }
+
+// Room is how many records the node's bytes have room for.
+func (n *ExtentNode) Room() int { return len(n.b)/extentRecLen - 1 }

@@ -197,3 +197,21 @@ func decodeXattrEntry(b []byte, at int) XattrEntry {
 func xattrNext(b []byte, at int) int {
 	return at + xattrEntryLength + (int(b[at])+3)&^3
 }
+
+// IsXattrMagic reports whether b begins with the magic number of extended attributes.
+func IsXattrMagic(b []byte) bool { return len(b) >= 4 && le.Uint32(b) == XattrMagic }
+
+// XattrGap gives the part of the buffer that entries were decoded from, an inode's
+// body or a block, which lies between the end mark behind the entries and the first
+// value: the bytes that nothing uses.
+func XattrGap(b []byte, entries []XattrEntry) (from, to int) {
+	from, to = xattrBodyHeader, len(b)
+	for _, e := range entries {
+		from = max(from, e.Offset+(xattrEntryLength+len(e.Name)+3)&^3)
+		if e.ValueOffset >= 0 && e.ValueSize > 0 {
+			to = min(to, e.ValueOffset)
+		}
+	}
+	from = min(from+4, len(b))
+	return from, max(from, to)
+}

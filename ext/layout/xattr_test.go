@@ -184,3 +184,28 @@ func FuzzDecodeXattr(f *testing.F) {
 		check(entries)
 	})
 }
+
+// TestXattrGap finds the bytes between the entries in an inode's body and their values.
+func TestXattrGap(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		body     string
+		from, to int
+	}{
+		{"no entries", "000002ea 00000000 61626364", 8, 12},
+		// One entry "user.a", whose value of two bytes lies at the end.
+		{"one", "000002ea 0101 1c00 00000000 02000000 00000000 61000000 00000000 71717171 61620000", 28, 32},
+		{"full", "000002ea 0101 1800 00000000 02000000 00000000 61000000 00000000 61620000", 28, 28},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := hexBytes(t, tt.body)
+			entries, err := DecodeXattrBody(b, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if from, to := XattrGap(b, entries); from != tt.from || to != tt.to {
+				t.Errorf("%d to %d, want %d to %d", from, to, tt.from, tt.to)
+			}
+		})
+	}
+}

@@ -26,6 +26,7 @@ type lookups struct {
 	answered bool
 	answers  table
 	lost     map[uint64][]lostName // removed names that were asked for
+	past     map[uint64]*LostName  // those that a journal knows of
 }
 
 // A query is a name asked for.
@@ -64,7 +65,7 @@ func (t *table) at(key uint64) *slot {
 }
 
 func (t *Tree) newLookups() *lookups {
-	l := &lookups{t: t, seed: maphash.MakeSeed(), lost: map[uint64][]lostName{}}
+	l := &lookups{t: t, seed: maphash.MakeSeed(), lost: map[uint64][]lostName{}, past: map[uint64]*LostName{}}
 	records := t.base.records
 	entries := len(records)
 	for i := range records {

@@ -87,7 +87,7 @@ func (s *ownerScan) inodes(ctx context.Context, progress func(done, total int)) 
 				}
 				continue
 			}
-			s.claim(in, r, s.kind(in, r))
+			s.claim(in, r, RunBlock(s.fs, in, r))
 		}
 		if in.FileACL != 0 && s.fs.InRange(in.FileACL, 1) {
 			s.claim(in, ext.Run{Physical: in.FileACL, Len: 1}, BlockXattr)
@@ -160,9 +160,9 @@ func (s *ownerScan) deleted(in *ext.Inode) bool {
 	return err != nil || !used
 }
 
-// kind says what a block is to the inode whose map holds it.
-func (s *ownerScan) kind(in *ext.Inode, r ext.Run) string {
-	f := s.fs
+// RunBlock says what the blocks of a run are to the inode whose map holds it: one of
+// the Block constants.
+func RunBlock(f *ext.FS, in *ext.Inode, r ext.Run) string {
 	super := f.Super
 	switch {
 	case r.Kind == ext.Index && in.Flags&layout.FlagExtents != 0:

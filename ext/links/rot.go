@@ -1,8 +1,11 @@
 package links
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/extscope/extscope/ext/layout"
 )
@@ -14,6 +17,41 @@ const (
 	CauseUnknown = "unknown" // nothing is left of the name
 )
 
+// A Past is what a journal remembers of names that are gone. Package history has one.
+type Past interface {
+	// Lost tells of those names that want asks for what the newest that the journal
+	// has of them named, in directories that are still there.
+	Lost(ctx context.Context, want func(dir Ino, name []byte) bool) ([]LostName, error)
+}
+
+// A LostName is a name that is missing from a directory, and what became of its inode.
+type LostName struct {
+	Dir        Ino
+	Name       []byte
+	Ino        Ino
+	Generation uint32    // of the inode that had the name; 0 where that is not known
+	Gone       bool      // that inode is no more: not in use, or another file's
+	Deleted    time.Time // when it went, by the commit; zero where that is not known
+	Sequence   uint32    // of that commit, or 0
+	Beside     []Name    // other names that the inode had at the time: it was not renamed to those
+}
+
+// remember asks the journal for names that were asked for and are not there.
+func (l *lookups) remember(ctx context.Context, past Past) error {
+	if past == nil || len(l.answers.slots) == 0 {
+		return nil
+	}
+	list, err := past.Lost(ctx, func(dir Ino, name []byte) bool {
+		s := l.answers.at(l.key(dir, name))
+		return s.key != 0 && s.ino == 0
+	})
+	for i := range list {
+		n := &list[i]
+		l.past[l.key(n.Dir, n.Name)] = n
+	}
+	return err
+}
+
 // whereabouts gives the names that inodes have now whose removed entries were
 // asked for.
 func (l *lookups) whereabouts(ctx context.Context) (*Names, error) {
@@ -23,11 +61,16 @@ func (l *lookups) whereabouts(ctx context.Context) (*Names, error) {
 			want.Add(n.ino)
 		}
 	}
+	for _, n := range l.past {
+		if !n.Gone {
+			want.Add(n.Ino)
+		}
+	}
 	return l.t.Names(ctx, want)
 }
 
-// causes finds out, for every rotten link, what became of the missing name:
-// removed directory entries name the inode that it had.
+// causes finds out, for every rotten link, what became of the missing name: the
+// journal, or else removed directory entries, name the inode that it had.
 func (l *lookups) causes(results []Symlink, now *Names) {
 	for i := range results {
 		s := &results[i]
@@ -38,18 +81,46 @@ func (l *lookups) causes(results []Symlink, now *Names) {
 		if s.NotDir || !l.t.Known(s.inDir) {
 			continue
 		}
-		ino, found := l.t.fate(s.inDir, l.lost[l.key(s.inDir, s.Missing)])
+		ino, found := Ino(0), false
+		var beside []Name
+		if n := l.past[l.key(s.inDir, s.Missing)]; n != nil {
+			found, s.MissingIno, s.Deleted, s.Sequence = true, n.Ino, n.Deleted, n.Sequence
+			if !n.Gone {
+				ino, beside = n.Ino, n.Beside
+			}
+		} else if ino, found = l.t.fate(s.inDir, l.lost[l.key(s.inDir, s.Missing)]); found {
+			s.MissingIno = ino
+		}
 		if !found {
 			continue
 		}
 		s.Cause = CauseDeleted
 		if ino != 0 {
 			// Without a name it is as good as gone, link count or not.
-			if s.MovedTo = now.First(ino); s.MovedTo != nil {
+			if s.MovedTo = now.successor(ino, beside); s.MovedTo != nil {
 				s.Cause = CauseRenamed
 			}
 		}
 	}
+}
+
+// successor is the name that an inode was given in place of one that is gone: the
+// first by path that it did not have beside it, or else the first of all.
+func (n *Names) successor(ino Ino, beside []Name) []byte {
+	var best []byte
+	for _, name := range n.Of(ino) {
+		had := slices.ContainsFunc(beside, func(b Name) bool { return b.Dir == name.Dir && bytes.Equal(b.Name, name.Name) })
+		if had {
+			continue
+		}
+		if p := n.Path(name); best == nil || bytes.Compare(p, best) < 0 {
+			best = p
+		}
+	}
+	if best == nil {
+		return n.First(ino)
+	}
+	return best
 }
 
 // fate tells what became of a name that was removed from a directory: the
@@ -96,6 +167,9 @@ func (s *Symlink) Why() string {
 	switch s.Cause {
 	case CauseDeleted:
 		why += "; it was deleted"
+		if !s.Deleted.IsZero() {
+			why += s.Deleted.UTC().Format(" at 2006-01-02 15:04:05")
+		}
 	case CauseRenamed:
 		why += fmt.Sprintf("; it was renamed to %q", s.MovedTo)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -29,6 +30,10 @@ type Symlink struct {
 	MovedTo  []byte // the path that the missing name's inode has now
 	Err      error  // why it is unreadable
 
+	MissingIno Ino       // what the missing name named, 0 where that is not known
+	Deleted    time.Time // when that was deleted, by a commit; zero where that is not known
+	Sequence   uint32    // of that commit, or 0
+
 	inDir Ino // the directory of In
 }
 
@@ -42,6 +47,9 @@ type SymlinkOptions struct {
 	// Keep leaves out the symlinks for which it gives false; nil keeps all. It
 	// is called from several goroutines.
 	Keep func(*Symlink) bool
+	// Past tells what became of names that are gone, beside what is left of them in
+	// directories; nil where there is no journal.
+	Past Past
 }
 
 // batch is how many symlinks a worker judges before it hands them on.
@@ -101,6 +109,9 @@ func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.
 		return nil, err
 	}
 	if err := l.answer(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.remember(ctx, o.Past); err != nil {
 		return nil, err
 	}
 	now, err := l.whereabouts(ctx)

@@ -30,46 +30,16 @@ func (k ChangeKind) String() string {
 	return "unknown"
 }
 
-// Fields is a set of what can differ of an inode.
-type Fields uint16
-
-// The fields.
-const (
-	FieldMode Fields = 1 << iota
-	FieldOwner
-	FieldSize
-	FieldLinks
-	FieldTimes
-	FieldMap     // which blocks hold the contents, or the inline contents
-	FieldContent // the blocks themselves: replay writes them where data was journaled
-	FieldFlags
-	FieldXattrs
-	FieldTarget
-)
-
-var fieldNames = [...]string{"mode", "owner", "size", "links", "times", "map", "content", "flags", "xattrs", "target"}
-
-// Names lists the fields in words.
-func (f Fields) Names() []string {
-	var names []string
-	for i, name := range fieldNames {
-		if f>>i&1 != 0 {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 // A Change is one object that differs between the home blocks and the view after
 // replay.
 type Change struct {
 	Kind     ChangeKind
 	Ino      ext.Ino
-	Type     uint16  // of the inode, one of layout.Mode*; after replay, or before where it is deleted
-	Fields   Fields  // Changed and Replaced
-	Dir      ext.Ino // of a name: the directory it is in; for NameMoved after replay
-	Home     []byte  // path before replay; nil where it has none or none is known
-	Replayed []byte  // path after replay, likewise
+	Type     uint16     // of the inode, one of layout.Mode*; after replay, or before where it is deleted
+	Fields   ext.Fields // Changed and Replaced
+	Dir      ext.Ino    // of a name: the directory it is in; for NameMoved after replay
+	Home     []byte     // path before replay; nil where it has none or none is known
+	Replayed []byte     // path after replay, likewise
 }
 
 // Diff lists the objects that differ between the two views of v: the inodes by

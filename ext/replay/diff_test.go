@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/exttest"
 	"github.com/extscope/extscope/ext/replay"
 )
@@ -82,7 +83,7 @@ func lines(c replay.Change) []string {
 	return []string{fmt.Sprintf("inode %d: %s", c.Ino, c.Kind)}
 }
 
-const shown = replay.FieldMode | replay.FieldOwner | replay.FieldSize | replay.FieldLinks | replay.FieldXattrs
+const shown = ext.FieldMode | ext.FieldOwner | ext.FieldSize | ext.FieldLinks | ext.FieldXattrs
 
 // expect gives the lines that two walks call for.
 func expect(home, after []exttest.Object) map[string]bool {
@@ -129,17 +130,17 @@ func expect(home, after []exttest.Object) map[string]bool {
 			want[fmt.Sprintf("inode %d: replaced", ino)] = true
 			continue
 		}
-		var f replay.Fields
-		set := func(differ bool, field replay.Fields) {
+		var f ext.Fields
+		set := func(differ bool, field ext.Fields) {
 			if differ {
 				f |= field
 			}
 		}
-		set(o.Mode != p.Mode, replay.FieldMode)
-		set(o.UID != p.UID || o.GID != p.GID, replay.FieldOwner)
-		set(o.Size != p.Size, replay.FieldSize)
-		set(o.Links != p.Links, replay.FieldLinks)
-		set(!maps.EqualFunc(o.Xattrs, p.Xattrs, bytes.Equal), replay.FieldXattrs)
+		set(o.Mode != p.Mode, ext.FieldMode)
+		set(o.UID != p.UID || o.GID != p.GID, ext.FieldOwner)
+		set(o.Size != p.Size, ext.FieldSize)
+		set(o.Links != p.Links, ext.FieldLinks)
+		set(!maps.EqualFunc(o.Xattrs, p.Xattrs, bytes.Equal), ext.FieldXattrs)
 		if f != 0 {
 			want[fmt.Sprintf("inode %d: changed %v", ino, f.Names())] = true
 		}

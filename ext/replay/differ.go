@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/extscope/extscope/ext"
-	"github.com/extscope/extscope/ext/layout"
 )
 
 // A differ compares the two views of a file system.
@@ -36,7 +35,7 @@ type table struct {
 type inodeChange struct {
 	ino    ext.Ino
 	kind   ChangeKind
-	fields Fields
+	fields ext.Fields
 	mode   uint16
 }
 
@@ -164,43 +163,37 @@ func (d *differ) inode(ino ext.Ino) {
 	d.inodes = append(d.inodes, c)
 }
 
-// fields lists what differs of an inode.
-func (d *differ) fields(a, b *ext.Inode) (f Fields) {
-	set := func(differ bool, field Fields) {
+// compared are the fields that a change is told by; those left out change with every
+// other, or say what Kind does.
+const compared = ^(ext.FieldGeneration | ext.FieldVersion | ext.FieldDtime | ext.FieldXattrs | ext.FieldContent)
+
+// fields lists what differs of an inode, and of what it leads to.
+func (d *differ) fields(a, b *ext.Inode) ext.Fields {
+	differ := d.v.FS.Differ(a, b)
+	f := differ & compared
+	set := func(differ bool, field ext.Fields) {
 		if differ {
 			f |= field
 		}
 	}
-	set(a.Mode != b.Mode, FieldMode)
-	set(a.UID != b.UID || a.GID != b.GID || a.ProjID != b.ProjID, FieldOwner)
-	set(a.Size() != b.Size(), FieldSize)
-	set(a.Links != b.Links, FieldLinks)
-	set(a.Flags != b.Flags, FieldFlags)
-	set(!a.Atime.Equal(b.Atime) || !a.Mtime.Equal(b.Mtime) || !a.Ctime.Equal(b.Ctime) || !a.Crtime.Equal(b.Crtime), FieldTimes)
-	set(a.FileACL != b.FileACL, FieldXattrs)
-	if a.FileACL != 0 && d.differs(a.FileACL, 1) || a.FileACL != b.FileACL || !bytes.Equal(body(a), body(b)) {
+	if a.FileACL != 0 && d.differs(a.FileACL, 1) || differ&(ext.FieldXattrs|ext.FieldContent) != 0 {
 		same := d.sameXattrs(a, b)
-		set(!same, FieldXattrs)
-		set(same && b.HasInline() && !b.IsSymlink(), FieldMap)
+		set(!same, ext.FieldXattrs)
+		set(same && b.HasInline() && !b.IsSymlink(), ext.FieldContent)
 	}
 	if a.IsSymlink() && b.IsSymlink() {
 		from, err := d.v.Home.Readlink(a)
 		to, err2 := d.v.FS.Readlink(b)
-		set(!bytes.Equal(from, to) || (err == nil) != (err2 == nil), FieldTarget)
-		return f
+		set(!bytes.Equal(from, to) || (err == nil) != (err2 == nil), ext.FieldTarget)
+		return f &^ ext.FieldMap
 	}
-	set(a.Block != b.Block, FieldMap)
+	set(differ&ext.FieldContent != 0 && a.Block != b.Block, ext.FieldContent)
 	if d.v.FS.HasMap(b) {
 		nodes, data := d.mapDiffers(b)
-		set(nodes, FieldMap)
-		set(data && b.IsRegular(), FieldContent)
+		set(nodes, ext.FieldMap)
+		set(data && b.IsRegular(), ext.FieldContent)
 	}
 	return f
-}
-
-// body is the part of an inode behind its fields.
-func body(in *ext.Inode) []byte {
-	return in.Raw[min(len(in.Raw), layout.GoodOldInodeSize+int(in.ExtraIsize)):]
 }
 
 func (d *differ) sameXattrs(a, b *ext.Inode) bool {

@@ -19,7 +19,7 @@ func (d *differ) directory(ino ext.Ino) {
 	from, to := d.dirBlocks(d.v.Home, a), d.dirBlocks(d.v.FS, b)
 	if a != nil && b != nil && !a.HasInline() && !b.HasInline() {
 		from, to = d.only(from, to), d.only(to, from)
-	} else if a != nil && b != nil && a.HasInline() && b.HasInline() && a.Block == b.Block && bytes.Equal(body(a), body(b)) {
+	} else if a != nil && b != nil && a.HasInline() && b.HasInline() && d.v.FS.Differ(a, b)&(ext.FieldContent|ext.FieldXattrs) == 0 {
 		return
 	}
 	start := len(d.names)

@@ -36,7 +36,7 @@ func openBytes(t testing.TB, image []byte, o replay.Options) *replay.View {
 // TestTruth holds the replayed view of every crash case against what a kernel mount
 // of a copy showed, and the home view against a mount without replay.
 func TestTruth(t *testing.T) {
-	for _, name := range exttest.CrashCases(t) {
+	for _, name := range exttest.Some(6, exttest.CrashCases(t)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := openCrash(t, name, replay.Options{})

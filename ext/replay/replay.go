@@ -172,7 +172,7 @@ func (v *View) live(n uint32) bool {
 
 // replay makes the view after replay.
 func (v *View) replay(r io.ReaderAt, size int64, o Options, fast []jbd2.FastCommit) error {
-	overlay := v.Journal.Overlay(r, v.Recovery)
+	overlay := v.Journal.Overlay(r, v.Recovery.Blocks)
 	err := overlay.MarkRecovered(v.Journal.Facts().Errno != 0)
 	var corrupt *layout.CorruptError
 	if err != nil && !(errors.As(err, &corrupt) && v.Home.SuperOffset != layout.SuperblockOffset) {

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/extscope/extscope/ext/layout"
+	"github.com/extscope/extscope/ext/undelete"
+	"github.com/extscope/extscope/report"
+)
+
+type deletedOptions struct {
+	evidence
+	output
+	deletedFilter
+	versions, carve bool
+}
+
+func newDeletedCmd(e *env) *cobra.Command {
+	o := &deletedOptions{}
+	cmd := &cobra.Command{
+		Use:   "deleted IMAGE",
+		Short: "List deleted files, how each can be recovered, and how sure that is",
+		Long: `Deleted lists every file, directory, symlink and device that was deleted and of
+which something is left: in the journal, in freed blocks, or in its inode. It writes
+nothing; "recover" writes files out.
+
+Columns: GRADE is intact, when an authentic map leads to blocks that nothing has used
+since; unproven, when nothing contradicts that but part of the proof is missing;
+partial, when blocks are gone or the size is not known; overwritten; carved, for what
+was found by its looks; or listed, for names and for what has no contents. TECHNIQUE
+is where the map was found. DELETED is when, by the inode or the commit.`,
+		Example: `  extscope deleted disk.img
+  extscope deleted disk.img --path '/home/*' --grade intact
+  extscope deleted disk.img --since 2026-01-31 -f json`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeImage,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
+	}
+	o.evidence.addFlags(cmd)
+	o.output.addFlags(cmd)
+	o.deletedFilter.addFlags(cmd)
+	cmd.Flags().BoolVar(&o.versions, "versions", false, "also earlier versions of files that live")
+	cmd.Flags().BoolVar(&o.carve, "carve", false, "also files found by what their contents look like")
+	return cmd
+}
+
+func (o *deletedOptions) run(ctx context.Context, e *env, name string) error {
+	v, err := o.open(e, name)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	keep, err := o.filter()
+	if err != nil {
+		return err
+	}
+	r, err := v.deleted(ctx, e, &o.output, undelete.Options{Versions: o.versions, Carve: o.carve})
+	if err != nil {
+		return err
+	}
+	counts := map[undelete.Grade]uint64{}
+	return o.write(ctx, e, v, &report.Report{
+		Tables: []*report.Table{deletedTable(r, keep, counts)},
+		Summary: func() report.Fields {
+			var f report.Fields
+			for _, g := range undelete.Grades() {
+				f = append(f, report.Field{Key: string(g), Value: report.Uint(counts[g])})
+			}
+			return f
+		},
+	})
+}
+
+// deleted finds what was deleted, with a bar on the way.
+func (o *opened) deleted(ctx context.Context, e *env, out *output, opt undelete.Options) (*undelete.Result, error) {
+	p := out.progress(e, "deleted")
+	opt.Progress = func(_ string, done, total int) { p.set(done, total) }
+	r, err := undelete.Find(ctx, o.view, opt)
+	p.end()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range r.Warnings {
+		e.damage(w)
+	}
+	return r, nil
+}
+
+func deletedTable(r *undelete.Result, keep func(*undelete.Candidate) bool, counts map[undelete.Grade]uint64) *report.Table {
+	return &report.Table{Key: "entries", Columns: []report.Column{
+		{Key: "grade", Title: "GRADE", Style: gradeStyle},
+		{Key: "technique", Title: "TECHNIQUE"},
+		{Key: "deleted_at", Title: "DELETED"},
+		{Key: "type", Title: "TYPE"},
+		{Key: "size", Title: "SIZE", Right: true},
+		{Key: "inode", Title: "INODE", Right: true},
+		{Key: "path", Title: "PATH", Name: true},
+		{Key: "name", Data: true, Name: true},
+		{Key: "generation", Data: true},
+		{Key: "recoverable", Data: true},
+		{Key: "symlink_target", Data: true, Name: true},
+		{Key: "deleted_in", Data: true},
+		{Key: "other_paths", Data: true},
+		{Key: "moved_to", Data: true, Name: true},
+		{Key: "mtime", Data: true},
+		{Key: "mode", Data: true},
+		{Key: "uid", Data: true},
+		{Key: "gid", Data: true},
+		{Key: "coverage", Data: true},
+		{Key: "evidence", Data: true},
+	}, Rows: func(yield func(report.Row, error) bool) {
+		for i := range r.Candidates {
+			c := &r.Candidates[i]
+			if !keep(c) {
+				continue
+			}
+			counts[c.Grade]++
+			if !yield(deletedRow(c), nil) {
+				return
+			}
+		}
+	}}
+}
+
+func gradeStyle(v report.Value) report.Style {
+	switch undelete.Grade(v.Text()) {
+	case undelete.Intact:
+		return report.Good
+	case undelete.Overwritten:
+		return report.Bad
+	case undelete.Listed:
+		return report.Dim
+	}
+	return report.Warn
+}
+
+func deletedRow(c *undelete.Candidate) report.Row {
+	name := path(c.Name)
+	if c.Name == nil && c.Path != nil {
+		name = report.Name(c.Path[strings.LastIndexByte(string(c.Path), '/')+1:])
+	}
+	mtime, mode, uid, gid := report.Null(), report.Null(), report.Null(), report.Null()
+	if c.In != nil {
+		mtime, mode, uid, gid = report.Time(c.In.Mtime), report.Mode(c.In.Mode), report.Uint(uint64(c.In.UID)), report.Uint(uint64(c.In.GID))
+	}
+	shown := c.Path
+	if shown == nil && c.Name != nil {
+		shown = nil
+	}
+	v := &c.Coverage
+	return report.Row{
+		report.Str(string(c.Grade)), report.Str(string(c.Technique)), report.Time(c.DeletedAt), report.Str(typeWord(c.Type)),
+		report.Size(c.Size), number(uint64(c.Ino), c.Ino != 0), path(shown), name, number(uint64(c.Gen), c.Ino != 0),
+		report.Bool(c.Recoverable()), path(c.Target), number(uint64(c.Sequence), c.Sequence != 0), pathList(c.Others), path(c.MovedTo),
+		mtime, mode, uid, gid,
+		report.Object(report.Fields{
+			{Key: "own", Value: report.Uint(v.Own)}, {Key: "free", Value: report.Uint(v.Free)}, {Key: "loose", Value: report.Uint(v.Loose)},
+			{Key: "reused", Value: report.Uint(v.Reused)}, {Key: "lost", Value: report.Uint(v.Lost)},
+		}),
+		strs(c.Evidence),
+	}
+}
+
+// isFile reports whether a candidate has contents to write.
+func isFile(c *undelete.Candidate) bool {
+	return c.Type == layout.ModeRegular && c.Recoverable()
+}
+
+var _ = fmt.Sprint

@@ -1,0 +1,131 @@
+package history_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"runtime/pprof"
+	"testing"
+	"time"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/exttest"
+	"github.com/extscope/extscope/ext/history"
+	"github.com/extscope/extscope/ext/links"
+	"github.com/extscope/extscope/ext/replay"
+)
+
+// everything asks all that can be asked of the journal of an image.
+func everything(t testing.TB, image []byte) {
+	t.Helper()
+	ctx := context.Background()
+	v, err := replay.Open(bytes.NewReader(image), int64(len(image)), replay.Options{})
+	if err != nil {
+		return
+	}
+	l, err := history.Open(v)
+	if err != nil {
+		return
+	}
+	for i := range l.Transactions() {
+		uses, err := l.Uses(ctx, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, u := range uses {
+			_ = l.ChangedInodes(l.Transactions()[i].Blocks[k], i, u)
+			_ = l.DirPath(u, i)
+		}
+	}
+	for ino := range history.Ino(40) {
+		versions, _ := l.InodeVersions(ino)
+		for k := range versions {
+			_, _ = l.Target(&versions[k])
+			if k > 0 {
+				_, _ = l.NameChanges(&versions[k-1], &versions[k])
+			}
+		}
+	}
+	for _, i := range []int{0, len(l.Transactions()) / 2, len(l.Transactions()) - 1} {
+		if i < 0 || i >= len(l.Transactions()) {
+			continue
+		}
+		p, err := l.At(i)
+		if err != nil {
+			continue
+		}
+		root, err := p.FS.Inode(2)
+		if err != nil {
+			continue
+		}
+		left := 200
+		for e, err := range p.FS.Walk(ctx, root, []byte("/"), ext.WalkOptions{Doubt: p.Doubt}) {
+			if left--; left == 0 {
+				break
+			}
+			if err != nil {
+				continue
+			}
+			if in, err := e.Inode(); err == nil && in.IsRegular() && in.Size() < 1<<20 {
+				_, _ = l.Coverage(i, in)
+				_, _ = p.FS.Copy(io.Discard, in)
+			}
+		}
+	}
+	_, _ = l.When("2026-01-01")
+	if _, err := l.Former(ctx, func(links.Ino) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Lost(ctx, func(links.Ino, []byte) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := l.Find(ctx, "/inbox/note"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// within fails where the work hangs.
+func within(t testing.TB, work func()) {
+	t.Helper()
+	dog := time.AfterFunc(2*time.Minute, func() {
+		pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
+		panic(t.Name() + " hangs")
+	})
+	defer dog.Stop()
+	work()
+}
+
+// TestHostile asks everything of damaged journals, and of hostile file systems.
+func TestHostile(t *testing.T) {
+	for _, name := range exttest.HostileJournalNames() {
+		t.Run(name, func(t *testing.T) {
+			within(t, func() { everything(t, exttest.HostileJournal(t, name)) })
+		})
+	}
+}
+
+// FuzzHistory asks everything of images: fuzz data is a byte that chooses a sound
+// image, then patches, each three bytes of offset, one of length, and the bytes.
+func FuzzHistory(f *testing.F) {
+	var images [][]byte
+	for i, name := range []string{"journal/history", "journal/history-ext3", "journal/history-fast", "journal/rot"} {
+		images = append(images, exttest.Bytes(f, name))
+		f.Add([]byte{byte(i)})
+		f.Add([]byte{byte(i), 0x18, 0x4, 0, 4, 0xff, 0xff, 0xff, 0xff})
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) == 0 || int(data[0]) >= len(images) {
+			return
+		}
+		image := bytes.Clone(images[data[0]])
+		for data = data[1:]; len(data) > 4; {
+			at, n := int(data[0])|int(data[1])<<8|int(data[2])<<16, min(int(data[3]), len(data)-4)
+			if at < len(image) {
+				copy(image[at:], data[4:4+n])
+			}
+			data = data[4+n:]
+		}
+		within(t, func() { everything(t, image) })
+	})
+}

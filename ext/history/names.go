@@ -1,0 +1,183 @@
+package history
+
+import (
+	"context"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/jbd2"
+	"github.com/extscope/extscope/ext/layout"
+	"github.com/extscope/extscope/ext/links"
+)
+
+// A Name is a name that a directory held at some time. Its bytes hold until the
+// visit ends.
+type Name struct {
+	Dir    Ino
+	DirGen uint32 // of the directory's inode
+	Bytes  []byte
+	Ino    Ino
+	Type   uint8 // layout.FT*, as the entry says
+	Tx     int   // index of the transaction that tells; a fast commit counts to the one before it
+	Fast   int   // 0, or which fast commit behind it
+}
+
+// EachName calls visit with the live names in every copy of a directory's blocks, and
+// in fast commits, by transaction, oldest first. Names are as stored: encrypted ones
+// are ciphertext.
+func (l *Log) EachName(ctx context.Context, visit func(n *Name)) error {
+	if err := l.learn(ctx); err != nil {
+		return err
+	}
+	inline, err := l.inlineDirs(ctx)
+	if err != nil {
+		return err
+	}
+	fast, parents := l.fastByTransaction()
+	lines, err := l.timelines(ctx, parents)
+	if err != nil {
+		return err
+	}
+	for i := range l.Archive.Transactions {
+		if l.effect[i] {
+			for _, c := range l.Archive.Transactions[i].Blocks {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				l.copyNames(c, i, visit)
+			}
+			for _, dir := range inline[i] {
+				l.inlineNames(dir, i, visit)
+			}
+		}
+		for nth, fc := range fast[i] {
+			l.fastNames(fc, i, nth+1, lines, visit)
+		}
+	}
+	return nil
+}
+
+// copyNames visits the names in one copy, if it is a block of a directory.
+func (l *Log) copyNames(c jbd2.Copy, i int, visit func(n *Name)) {
+	if c.Checksum == jbd2.Bad || l.staticAt(c.FS) != nil {
+		return
+	}
+	u := l.use(c, i)
+	if u.Kind != links.BlockDir && u.Kind != BlockDirIndex {
+		return
+	}
+	b, err := l.readCopy(c)
+	if err != nil {
+		return
+	}
+	n := Name{Dir: u.Owner, DirGen: u.Gen, Tx: i}
+	dir := &ext.Inode{Ino: u.Owner}
+	dir.Flags = u.flags
+	if u.Owner == 0 {
+		n.Dir = dotOf(b)
+	}
+	l.FS.BlockEntries(ext.DirBlockView{Dir: dir, Logical: u.Logical, Bytes: b}, false, func(e ext.Entry, err error) bool {
+		if err == nil && !e.IsDot() {
+			n.Bytes, n.Ino, n.Type = e.Name, e.Ino, e.Type
+			visit(&n)
+		}
+		return err == nil
+	})
+}
+
+// dotOf gives the directory that its first block names ".", or 0.
+func dotOf(b []byte) Ino {
+	w := layout.NewDirBlock(b, 0, layout.DirFormat{FileType: true})
+	var e layout.Dirent
+	if w.Next(&e) && string(e.Name) == "." {
+		return e.Ino
+	}
+	return 0
+}
+
+// maxInlineDirs bounds the states of inline directories that are kept.
+const maxInlineDirs = 1 << 18
+
+// inlineDirs gives the states of directories that are kept in their inodes, by
+// transaction.
+func (l *Log) inlineDirs(ctx context.Context) (map[int][]*ext.Inode, error) {
+	if l.FS.Super.Incompat&layout.IncompatInlineData == 0 {
+		return nil, nil
+	}
+	out, count := map[int][]*ext.Inode{}, 0
+	err := l.EachInode(ctx, func(tx, _ int, in *ext.Inode) {
+		if in.IsDir() && in.HasInline() && in.Links > 0 && count < maxInlineDirs {
+			raw := append([]byte(nil), in.Raw...)
+			out[tx] = append(out[tx], l.FS.DecodeInode(raw, in.Ino, in.Offset))
+			count++
+		}
+	})
+	return out, err
+}
+
+func (l *Log) inlineNames(dir *ext.Inode, i int, visit func(n *Name)) {
+	n := Name{Dir: dir.Ino, DirGen: dir.Generation, Tx: i}
+	for e, err := range l.FS.Entries(dir, false) {
+		if err == nil && !e.IsDot() {
+			n.Bytes, n.Ino, n.Type = e.Name, e.Ino, e.Type
+			visit(&n)
+		}
+	}
+}
+
+// fastByTransaction gives the fast commits that come behind each transaction, and the
+// directories that they change names in.
+func (l *Log) fastByTransaction() (map[int][]*jbd2.FastCommit, map[Ino]bool) {
+	out, parents := map[int][]*jbd2.FastCommit{}, map[Ino]bool{}
+	for k := range l.fast {
+		i, _ := l.beforeFast(l.fast[k].TID)
+		i = max(i, 0)
+		out[i] = append(out[i], &l.fast[k])
+		for _, r := range l.fast[k].Records {
+			if r.Parent != 0 {
+				parents[r.Parent] = true
+			}
+		}
+	}
+	return out, parents
+}
+
+func (l *Log) fastNames(fc *jbd2.FastCommit, i, nth int, lines timelines, visit func(n *Name)) {
+	for k := range fc.Records {
+		switch r := &fc.Records[k]; r.Tag {
+		case jbd2.FCCreat, jbd2.FCLink, jbd2.FCUnlink:
+			n := Name{Dir: r.Parent, Bytes: r.Name, Ino: r.Ino, Tx: i, Fast: nth}
+			n.DirGen, _ = lines.gen(r.Parent, i)
+			visit(&n)
+		}
+	}
+}
+
+// A nameKey is a name in a directory.
+type nameKey struct {
+	dir  Ino
+	name string
+}
+
+// A lastName is the newest that is known of one.
+type lastName struct {
+	ino Ino
+	tx  int
+}
+
+// maxNewest bounds the names that are kept at once.
+const maxNewest = 1 << 20
+
+// newest gives what names that are wanted named last.
+func (l *Log) newest(ctx context.Context, want func(n *Name) bool) (map[nameKey]lastName, error) {
+	out := map[nameKey]lastName{}
+	err := l.EachName(ctx, func(n *Name) {
+		if !want(n) {
+			return
+		}
+		k := nameKey{n.Dir, string(n.Bytes)}
+		if _, known := out[k]; known || len(out) < maxNewest {
+			out[k] = lastName{n.Ino, n.Tx}
+		}
+	})
+	return out, err
+}

@@ -1,0 +1,204 @@
+package undelete
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/jbd2"
+	"github.com/extscope/extscope/ext/layout"
+	"github.com/extscope/extscope/ext/links"
+)
+
+// build makes the candidates of all incarnations that are gone.
+func (f *finder) build(ctx context.Context) error {
+	listed := map[Ino]bool{}
+	list, errs := links.ListedOrphans(f.fs)
+	for _, err := range errs {
+		f.fail(err)
+	}
+	for _, o := range list {
+		listed[o.Ino] = true
+	}
+	for _, l := range f.sorted() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if l.live {
+			f.goneNames(l)
+			if f.o.Versions {
+				f.versions(l)
+			}
+			continue
+		}
+		if c, ok := f.candidate(l, listed[l.ino]); ok {
+			f.result.Candidates = append(f.result.Candidates, c)
+		}
+	}
+	return nil
+}
+
+// candidate makes the candidate of one incarnation.
+func (f *finder) candidate(l *life, listed bool) (Candidate, bool) {
+	c := Candidate{Ino: l.ino, Gen: l.gen, Type: l.typ()}
+	f.when(&c, l)
+	f.nameIt(&c, l)
+	f.contents(&c, l, listed)
+	if c.In == nil && c.Name == nil && len(c.Runs) == 0 {
+		return c, false // an inode that was used and emptied, and no more than that
+	}
+	f.grade(&c)
+	return c, true
+}
+
+// when notes when an incarnation was deleted.
+func (f *finder) when(c *Candidate, l *life) {
+	if l.dtime != 0 {
+		c.DeletedAt = time.Unix(int64(l.dtime), 0).UTC()
+	}
+	t := f.transaction(l.gone)
+	if t == nil || l.gone == 0 {
+		return
+	}
+	c.gone = l.gone
+	c.Sequence = t.Sequence
+	if l.gone != after(l.gone.tx(), 0) {
+		c.Evidence = append(c.Evidence, fmt.Sprintf("gone as of a fast commit behind transaction %d", t.Sequence))
+		if next := f.transaction(l.gone + after(1, 0)); next != nil && c.DeletedAt.IsZero() {
+			c.DeletedAt = next.CommitTime
+		}
+		return
+	}
+	if c.DeletedAt.IsZero() {
+		c.DeletedAt = t.CommitTime
+	}
+	c.Evidence = append(c.Evidence, fmt.Sprintf("gone as of transaction %d, committed %s", t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05")))
+}
+
+// transaction gives a transaction of the log, nil where there is none.
+func (f *finder) transaction(m moment) *jbd2.Transaction {
+	if f.log == nil || m < 0 || m.tx() >= len(f.log.Transactions()) {
+		return nil
+	}
+	return &f.log.Transactions()[m.tx()]
+}
+
+// contents finds the map of an incarnation's contents.
+func (f *finder) contents(c *Candidate, l *life, listed bool) {
+	s := l.best
+	if s == nil {
+		if l.home == nil {
+			c.Technique = NameOnly
+			return
+		}
+		f.residue(c, l)
+		return
+	}
+	cut := false
+	if s.in.Type() == layout.ModeRegular && s.in.Size() == 0 && l.full != nil {
+		s, cut = l.full, true
+	}
+	f.fill(c, s)
+	c.unsettled = s.tx != latest && l.written.unsettled(s.in, c.DeletedAt)
+	switch {
+	case cut:
+		c.Technique = OldVersion
+		c.Evidence = append(c.Evidence, "the contents from before it was cut short")
+	case s.tx == latest && (listed || f.allocated(l.ino)):
+		c.Technique, c.orphan = Orphan, true
+		c.Evidence = append(c.Evidence, "deleted while open: its blocks are still its own")
+	case s.tx == latest:
+		c.Technique = InodeHome
+	case s.fast:
+		c.Technique = InodeFast
+	default:
+		c.Technique = InodeJournal
+	}
+	if t := f.transaction(s.tx); t != nil {
+		c.Evidence = append(c.Evidence, fmt.Sprintf("the inode as of transaction %d, committed %s", t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05")))
+	}
+}
+
+func (f *finder) allocated(ino Ino) bool {
+	used, err := f.fs.InodeAllocated(ino)
+	return err == nil && used
+}
+
+// fill fills a candidate from one state of its inode.
+func (f *finder) fill(c *Candidate, s *state) {
+	in := s.in
+	c.In, c.tx, c.fast = in, s.tx, s.fast
+	c.Type, c.Size, c.SizeKnown, c.complete = in.Type(), in.Size(), true, true
+	switch {
+	case in.IsSymlink() && !f.fs.HasMap(in):
+		if target, err := f.fs.Readlink(in); err == nil && len(target) > 0 && target[0] != 0 {
+			c.Target = target
+		}
+		return
+	case in.HasInline():
+		if b, err := f.fs.InlineContent(in); err == nil && uint64(len(b)) == in.Size() {
+			c.Inline = b
+		} else {
+			c.complete = false
+		}
+		return
+	case !f.fs.HasMap(in):
+		return
+	}
+	m := f.newMapper(in, s.tx)
+	m.read()
+	c.Runs, c.nodes, c.damage, c.complete = m.runs, m.nodes, m.damage, m.complete
+	f.believe(c)
+	if in.IsSymlink() {
+		f.slowTarget(c)
+	}
+}
+
+// believe holds the size against what the map can reach: a size that no block backs is
+// no size.
+func (f *finder) believe(c *Candidate) {
+	if err := f.fs.CheckSize(c.In); err != nil {
+		c.damage = append(c.damage, err.Error())
+		c.SizeKnown, c.complete = false, false
+		c.Size = f.reach(c)
+	}
+}
+
+// reach is how far the runs of a candidate go, in bytes.
+func (f *finder) reach(c *Candidate) uint64 {
+	end := uint64(0)
+	for _, r := range c.Runs {
+		if r.Kind == ext.Data {
+			end = max(end, r.Logical+r.Len)
+		}
+	}
+	return end * uint64(f.fs.BlockSize())
+}
+
+// residue looks for what deletion left of a map in the inode itself.
+func (f *finder) residue(c *Candidate, l *life) {
+	c.Type, c.tx = l.home.Type(), latest
+	m := f.newMapper(l.home, latest)
+	if f.fs.HasMap(l.home) && m.leftover() {
+		c.In, c.Runs, c.nodes, c.residue, c.complete = l.home, m.runs, m.nodes, true, true
+		c.Technique = IndexResidue
+		c.Size = f.reach(c)
+		f.trim(c)
+		c.Evidence = append(c.Evidence, "slots of the extent tree still lead to its leaves, whose checksums hold")
+		return
+	}
+	c.Technique = NameOnly
+}
+
+// slowTarget reads the target of a symlink from its block.
+func (f *finder) slowTarget(c *Candidate) {
+	bs := uint64(f.fs.BlockSize())
+	if c.Size == 0 || c.Size >= bs || len(c.Runs) == 0 || c.Runs[0].Logical != 0 {
+		return
+	}
+	buf := make([]byte, bs)
+	if f.readBlock(buf, c, c.Runs[0].Physical) == nil && buf[0] != 0 {
+		c.Target = buf[:c.Size]
+	}
+}

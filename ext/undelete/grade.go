@@ -1,0 +1,185 @@
+package undelete
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// Coverage counts the blocks of a file's contents by what became of them.
+type Coverage struct {
+	Own    uint64 // still the file's own: an orphan's, or in the log
+	Free   uint64 // free, and never taken since
+	Loose  uint64 // free, and no bitmap tells of the time between
+	Reused uint64 // in use by something else, or were since
+	Lost   uint64 // not mapped by anything that is left
+}
+
+// Total is all blocks.
+func (c *Coverage) Total() uint64 { return c.Own + c.Free + c.Loose + c.Reused + c.Lost }
+
+// Kept are the blocks whose contents may still be there.
+func (c *Coverage) Kept() uint64 { return c.Own + c.Free + c.Loose }
+
+// String says it in words.
+func (c *Coverage) String() string {
+	var parts []string
+	for _, p := range []struct {
+		n    uint64
+		text string
+	}{{c.Own, "still its own"}, {c.Free, "free and not used since"}, {c.Loose, "free"}, {c.Reused, "used by something else since"}, {c.Lost, "not mapped any more"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.text))
+		}
+	}
+	if parts == nil {
+		return "no blocks"
+	}
+	return "blocks: " + strings.Join(parts, ", ")
+}
+
+// cover works out what became of a candidate's blocks.
+func (f *finder) cover(c *Candidate) {
+	bs := uint64(f.fs.BlockSize())
+	end := (c.Size + bs - 1) / bs
+	for _, r := range c.Runs {
+		if r.Kind != ext.Data || r.Logical >= end && c.SizeKnown {
+			continue
+		}
+		n := r.Len
+		if c.SizeKnown {
+			n = min(n, end-r.Logical)
+		}
+		for i := range n {
+			b := r.Physical + Block(i)
+			switch {
+			case c.orphan || f.logged(c, b):
+				c.Coverage.Own++
+			default:
+				switch f.fates.of(b, c.tx.tx()) {
+				case fateFree:
+					c.Coverage.Free++
+					if i == 0 && c.gone > 0 && !c.unseen {
+						c.unseen = f.fates.hidden(b, c.gone.tx(), f.hidden)
+					}
+				case fateReused:
+					c.Coverage.Reused++
+				default:
+					c.Coverage.Loose++
+				}
+			}
+		}
+	}
+}
+
+// logged reports whether the log holds a block of the contents.
+func (f *finder) logged(c *Candidate, b Block) bool {
+	if f.log == nil {
+		return false
+	}
+	_, ok := f.log.Archive.CopyAt(b, f.until(c))
+	return ok
+}
+
+// grade judges a candidate, by what its map and its blocks prove.
+func (f *finder) grade(c *Candidate) {
+	say := func(format string, args ...any) { c.Evidence = append(c.Evidence, fmt.Sprintf(format, args...)) }
+	switch {
+	case c.Type != layout.ModeRegular && c.Type != layout.ModeDir && c.Type != layout.ModeSymlink:
+		c.Grade = Listed
+		return
+	case c.In == nil && c.Technique == NameOnly:
+		c.Grade = Listed
+		return
+	case c.Type == layout.ModeSymlink:
+		if c.Target == nil {
+			c.Grade = Listed
+			return
+		}
+	}
+	authentic := c.In != nil && c.In.ChecksumOK
+	if c.In != nil && f.csum {
+		if authentic {
+			say("the inode's checksum holds")
+		} else {
+			say("the inode's checksum does not hold")
+		}
+	}
+	if c.Inline != nil || c.Type == layout.ModeSymlink && len(c.Runs) == 0 {
+		c.Grade = Intact
+		if f.csum && !authentic {
+			c.Grade = Unproven
+		}
+		return
+	}
+	f.cover(c)
+	say("%s", c.Coverage.String())
+	for _, d := range c.damage {
+		say("%s", d)
+	}
+	cov := &c.Coverage
+	switch {
+	case c.Size == 0 && c.SizeKnown:
+		c.Grade = Unproven
+		say("empty when last recorded")
+	case cov.Total() > 0 && cov.Kept() == 0:
+		c.Grade = Overwritten
+	case cov.Reused > 0 || cov.Lost > 0 || !c.complete || !c.SizeKnown:
+		c.Grade = Partial
+		if !c.SizeKnown {
+			say("the size is not known: as far as blocks are mapped, without the zeros at the end")
+		}
+	case cov.Loose > 0 || c.residue || c.fast || f.csum && !authentic:
+		c.Grade = Unproven
+		if c.fast {
+			say("as of a fast commit: what was written after it is not in it")
+		}
+	case c.unseen:
+		c.Grade = Unproven
+		say("files came and went in one transaction since, which could have used its blocks and left no trace")
+	case c.unsettled:
+		c.Grade = Unproven
+		say("written to within its blocks shortly before it was deleted: that may never have reached the disk")
+	case !f.blocksAgree(c):
+		c.Grade = Unproven
+		say("i_blocks is not what the map takes")
+	default:
+		c.Grade = Intact
+	}
+}
+
+// blocksAgree reports whether i_blocks is what the map, its nodes and an xattr block
+// take.
+func (f *finder) blocksAgree(c *Candidate) bool {
+	if c.In == nil {
+		return false
+	}
+	blocks := uint64(len(c.nodes))
+	if c.In.FileACL != 0 {
+		blocks++
+	}
+	per := uint64(f.fs.BlockSize() / 512)
+	stored := f.fs.Blocks512(c.In)
+	if cluster := uint64(f.fs.ClusterBlocks()); cluster > 1 {
+		// Whole clusters are counted, each once, and nodes have clusters of their own.
+		clusters := map[uint64]bool{}
+		for _, r := range c.Runs {
+			for b := uint64(r.Physical) / cluster; b <= (uint64(r.Physical)+r.Len-1)/cluster; b++ {
+				clusters[b] = true
+			}
+		}
+		for _, n := range c.nodes {
+			clusters[uint64(n)/cluster] = true
+		}
+		if c.In.FileACL != 0 {
+			clusters[uint64(c.In.FileACL)/cluster] = true
+		}
+		return stored == uint64(len(clusters))*cluster*per
+	}
+	for _, r := range c.Runs {
+		blocks += r.Len
+	}
+	return stored == blocks*per
+}

@@ -1,0 +1,283 @@
+package undelete
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"slices"
+	"sync"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/layout"
+)
+
+var le = binary.LittleEndian
+
+// A lifeKey is an incarnation: a file, by its inode number and generation.
+type lifeKey struct {
+	ino Ino
+	gen uint32
+}
+
+// A moment orders what the log tells: the end of a transaction, and behind it that of
+// each fast commit. Moments are compared as numbers.
+type moment int64
+
+// latest stands for the file system as it is, behind all transactions.
+const latest = moment(1) << 46
+
+const maxFast = 1<<16 - 1
+
+// after is the end of transaction tx, or of one of the fast commits behind it.
+func after(tx, fast int) moment { return moment(tx)<<16 | moment(min(fast, maxFast)) }
+
+// tx is the transaction that a moment belongs to.
+func (m moment) tx() int { return int(m >> 16) }
+
+// A life is what is known of an incarnation.
+type life struct {
+	lifeKey
+	first moment // the first transaction that has it in use
+	last  moment // the last one
+	gone  moment // the first one behind that has not; latest where only the inode itself tells, 0 unknown
+	dtime uint32
+
+	written written // when the blocks that it had last were new
+
+	best  *state // the newest that holds contents
+	full  *state // the newest that is not empty, where best is
+	older []*state
+	home  *ext.Inode // the inode today, where it is still this incarnation's
+	live  bool       // it is in use today
+	names []int      // indices into finder.names
+}
+
+// A state is one state of an inode.
+type state struct {
+	in   *ext.Inode
+	tx   moment
+	fast bool
+}
+
+// maxLives bounds the incarnations that are kept.
+const maxLives = 1 << 22
+
+func (f *finder) life(in *ext.Inode) *life {
+	k := lifeKey{in.Ino, in.Generation}
+	l := f.lives[k]
+	if l == nil && len(f.lives) < maxLives {
+		l = &life{lifeKey: k, first: latest, last: -1}
+		f.lives[k] = l
+	}
+	return l
+}
+
+// youngSeconds is how long a transaction may last, and some: the commit interval is 5.
+const youngSeconds = 30
+
+// gatherLog takes the inodes that the log has.
+func (f *finder) gatherLog(ctx context.Context) error {
+	if f.log == nil {
+		return nil
+	}
+	type event struct {
+		ino    Ino
+		gen    uint32
+		tx     moment
+		dtime  uint32
+		blocks uint32
+		inUse  bool
+		young  bool // deleted within seconds of its birth
+	}
+	var events []event
+	err := f.log.EachInode(ctx, func(txIndex, nth int, in *ext.Inode) {
+		tx, fast := after(txIndex, nth), nth > 0
+		if len(events) < 1<<23 {
+			events = append(events, event{in.Ino, in.Generation, tx, in.Dtime, in.BlocksLo, in.Links > 0 && in.Mode != 0,
+				in.Crtime.IsZero() || in.Dtime > 0 && int64(in.Dtime)-in.Crtime.Unix() < youngSeconds})
+		}
+		if in.Mode == 0 || f.fs.Reserved(in.Ino) {
+			return
+		}
+		l := f.life(in)
+		if l == nil {
+			return
+		}
+		if in.Links > 0 {
+			l.first, l.last = min(l.first, tx), max(l.last, tx)
+			if !fast {
+				l.written.see(in)
+			}
+		}
+		f.take(l, in, tx, fast)
+	})
+	if err != nil {
+		return err
+	}
+	f.hidden = map[int]bool{}
+	slices.SortStableFunc(events, func(a, b event) int { return cmp.Or(cmp.Compare(a.ino, b.ino), cmp.Compare(a.tx, b.tx)) })
+	for i := range events {
+		// Blocks that are taken and freed in one transaction leave no trace in bitmaps.
+		// That can be where an inode came and went in one, or a file was cut short.
+		e := &events[i]
+		fresh := i == 0 || events[i-1].ino != e.ino || events[i-1].gen != e.gen
+		if !e.inUse && e.dtime != 0 && fresh && e.young || !fresh && e.inUse && events[i-1].inUse && e.blocks < events[i-1].blocks {
+			f.hidden[e.tx.tx()] = true
+		}
+	}
+	for i := 1; i < len(events); i++ {
+		a, b := &events[i-1], &events[i]
+		if a.ino != b.ino || !a.inUse || b.inUse && a.gen == b.gen {
+			continue
+		}
+		if l := f.lives[lifeKey{a.ino, a.gen}]; l != nil {
+			l.gone = b.tx
+			if a.gen == b.gen && b.dtime > f.fs.Super.InodesCount {
+				l.dtime = b.dtime
+			}
+		}
+	}
+	return nil
+}
+
+// take keeps a state, if it is the newest of its kind.
+func (f *finder) take(l *life, in *ext.Inode, tx moment, fast bool) {
+	if !f.holds(in) {
+		return
+	}
+	newer := func(s *state) bool { return s == nil || tx > s.tx || tx == s.tx && (fast || !s.fast) }
+	empty := in.Size() == 0 && in.Type() == layout.ModeRegular
+	if !newer(l.best) && (empty || !newer(l.full)) && !f.o.Versions {
+		return
+	}
+	raw := bytes.Clone(in.Raw)
+	s := &state{f.fs.DecodeInode(raw, in.Ino, in.Offset), tx, fast}
+	if fast {
+		f.lengthen(l, s)
+	}
+	if newer(l.best) {
+		if f.o.Versions && l.best != nil {
+			l.older = append(l.older, l.best)
+		}
+		l.best = s
+	}
+	if !empty && newer(l.full) {
+		l.full = s
+	}
+}
+
+// lengthen gives a record of a fast commit, which ends behind the fields, the tail of
+// the state before.
+func (f *finder) lengthen(l *life, s *state) {
+	used := layout.GoodOldInodeSize + int(s.in.ExtraIsize)
+	if l.best != nil && used < len(s.in.Raw) && allZero(s.in.Raw[used:]) {
+		copy(s.in.Raw[used:], l.best.in.Raw[used:])
+		s.in = f.fs.DecodeInode(s.in.Raw, s.in.Ino, s.in.Offset)
+	}
+	s.in.ChecksumOK = true
+}
+
+func allZero(b []byte) bool { return bytes.Count(b, []byte{0}) == len(b) }
+
+// holds reports whether an inode tells of contents: it is in use, or was not emptied
+// when it was deleted.
+func (f *finder) holds(in *ext.Inode) bool {
+	if in.Links > 0 {
+		return true
+	}
+	switch in.Type() {
+	case layout.ModeChar, layout.ModeBlock, layout.ModeFIFO, layout.ModeSocket:
+		return true
+	}
+	if in.Size() == 0 || allZero(in.Block[:]) {
+		return false
+	}
+	if in.HasInline() || in.IsSymlink() && in.FastSymlink() {
+		return true
+	}
+	if in.Flags&layout.FlagExtents != 0 {
+		n, err := layout.DecodeExtentNode(in.Block[:], 0)
+		return err == nil && n.Entries > 0
+	}
+	return f.fs.HasMap(in)
+}
+
+// gatherHome takes the inodes that are not in use, and orphans.
+func (f *finder) gatherHome(ctx context.Context) error {
+	var mu sync.Mutex
+	var found []*ext.Inode
+	first := f.fs.FirstIno()
+	err := f.fs.ScanInodes(ctx, func(_ int, in *ext.Inode) {
+		if in.Links > 0 || in.Mode == 0 || in.Ino < first || f.fs.Reserved(in.Ino) {
+			return
+		}
+		one := f.fs.DecodeInode(bytes.Clone(in.Raw), in.Ino, in.Offset)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(found) < maxLives {
+			found = append(found, one)
+		}
+	}, func(_ Ino, _ uint32, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		f.fail(err)
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(found, func(a, b *ext.Inode) int { return cmp.Compare(a.Ino, b.Ino) })
+	for _, in := range found {
+		if l := f.life(in); l != nil {
+			l.home = in
+			if in.Dtime > f.fs.Super.InodesCount {
+				l.dtime = in.Dtime
+			}
+			if f.holds(in) {
+				f.take(l, in, latest, false)
+			}
+		}
+	}
+	return nil
+}
+
+// settle sorts out which incarnations live, and orders those of each number.
+func (f *finder) settle(ctx context.Context) error {
+	for _, l := range f.lives {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if l.home == nil {
+			now, err := f.fs.Inode(l.ino)
+			l.live = err == nil && now.Links > 0 && now.Generation == l.gen
+			if l.live {
+				l.last = latest
+			}
+		}
+		f.byIno[l.ino] = append(f.byIno[l.ino], l)
+	}
+	for _, list := range f.byIno {
+		slices.SortFunc(list, func(a, b *life) int {
+			return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last), cmp.Compare(a.gen, b.gen))
+		})
+	}
+	return nil
+}
+
+// at finds the incarnation that a number was of in a transaction, nil where none of
+// those known can have been.
+func (f *finder) at(ino Ino, tx moment) *life {
+	list := f.byIno[ino]
+	var found *life
+	for _, l := range list {
+		if l.first <= tx {
+			found = l
+		}
+	}
+	if found == nil && len(list) > 0 {
+		// A name may be known from before the first copy of its inode; or the inode
+		// is known from its own place only.
+		found = list[0]
+	}
+	return found
+}

@@ -1,0 +1,82 @@
+package undelete
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// goneNames lists the names that a file which lives has no more: it was renamed, or one
+// of its hard links was removed.
+func (f *finder) goneNames(l *life) {
+	for _, i := range f.byAge(l) {
+		n := &f.names[i]
+		if n.there {
+			continue
+		}
+		c := Candidate{Ino: l.ino, Gen: l.gen, Type: l.typ(), Live: true, Technique: NameOnly, Grade: Listed, Name: n.name, Path: f.path(n, 0)}
+		c.MovedTo = f.pathNow(l)
+		c.Evidence = []string{"a name that is gone, of a file that is there: " + n.source}
+		if t := f.transaction(n.tx); t != nil {
+			c.Evidence = append(c.Evidence, fmt.Sprintf("last seen in transaction %d", t.Sequence))
+		}
+		f.result.Candidates = append(f.result.Candidates, c)
+	}
+}
+
+// pathNow gives a path that a living file has today, as far as names tell that were met.
+func (f *finder) pathNow(l *life) []byte {
+	for _, i := range l.names {
+		if n := &f.names[i]; n.there {
+			return f.path(n, 0)
+		}
+	}
+	return nil
+}
+
+// maxVersions bounds the versions that are listed of one file.
+const maxVersions = 1 << 12
+
+// versions lists the earlier versions of a file that lives, each state of its contents
+// once.
+func (f *finder) versions(l *life) {
+	now, err := f.fs.Inode(l.ino)
+	if err != nil || l.best == nil || now.Type() != layout.ModeRegular {
+		return
+	}
+	states := append(slices.Clone(l.older), l.best)
+	var last *ext.Inode
+	for k, s := range states {
+		if k >= maxVersions {
+			return
+		}
+		if s.in.Size() == 0 || sameContents(s.in, now) || last != nil && sameContents(s.in, last) {
+			continue
+		}
+		last = s.in
+		c := Candidate{Ino: l.ino, Gen: l.gen, Live: true}
+		f.fill(&c, s)
+		c.Technique = OldVersion
+		c.Path = f.pathNow(l)
+		if c.Path == nil {
+			f.nameIt(&c, l)
+		} else {
+			c.Name = c.Path[bytes.LastIndexByte(c.Path, '/')+1:]
+		}
+		if t := f.transaction(s.tx); t != nil {
+			c.Evidence = append(c.Evidence, fmt.Sprintf("as of transaction %d, committed %s; the file lives, changed since", t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05")))
+			c.DeletedAt = t.CommitTime
+		}
+		f.grade(&c)
+		f.result.Candidates = append(f.result.Candidates, c)
+	}
+}
+
+// sameContents reports whether two states of a file have the same contents, as far as
+// the inode tells.
+func sameContents(a, b *ext.Inode) bool {
+	return a.Size() == b.Size() && a.Block == b.Block && a.Mtime.Equal(b.Mtime)
+}

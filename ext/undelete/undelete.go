@@ -1,0 +1,178 @@
+// Package undelete finds deleted files: what is left of their inodes, names and maps,
+// in the journal, in freed blocks and in inodes themselves, how each piece is proved,
+// and whether the contents are still there. It writes nothing; whoever calls it does.
+//
+// A deleted file is an incarnation: an inode number with a generation. Each source of
+// evidence is a file of this package, from the strongest (an orphan, whose blocks are
+// still its own) to the weakest.
+package undelete
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/history"
+	"github.com/extscope/extscope/ext/layout"
+	"github.com/extscope/extscope/ext/replay"
+)
+
+// Ino and Block are layout's, named here so that callers need one import.
+type (
+	Ino   = layout.Ino
+	Block = layout.Block
+)
+
+// A Grade says how far contents can be trusted.
+type Grade string
+
+// The grades.
+const (
+	Intact      Grade = "intact"      // proved: an authentic map, and blocks that nothing has used since
+	Unproven    Grade = "unproven"    // nothing contradicts it, and something is missing of the proof
+	Partial     Grade = "partial"     // part of the contents is gone, or how long they are is not known
+	Overwritten Grade = "overwritten" // nothing of the contents is left
+	Carved      Grade = "carved"      // found by what contents look like
+	Listed      Grade = "listed"      // a name, or a file without contents: a device, say
+)
+
+// Grades lists all grades.
+func Grades() []Grade { return []Grade{Intact, Unproven, Partial, Overwritten, Carved, Listed} }
+
+// A Technique names the source of a file's map.
+type Technique string
+
+// The techniques.
+const (
+	Orphan       Technique = "orphan"            // deleted while open: all of it is still in place
+	InodeHome    Technique = "inode"             // the inode in the inode table still has it
+	InodeJournal Technique = "journal-inode"     // a copy of the inode in the journal
+	InodeFast    Technique = "fast-commit-inode" // a record of a fast commit
+	IndexResidue Technique = "index-residue"     // slots of the extent tree that deletion left
+	OldVersion   Technique = "version"           // an earlier state of a file that was cut short before it was deleted, or lives
+	FreedSet     Technique = "freed-set"         // the blocks that its deletion freed
+	StrayTree    Technique = "stray-tree"        // a node of its map that nothing leads to
+	Carving      Technique = "carving"           // what the contents look like
+	NameOnly     Technique = "name"              // a name that is gone, of a file that lives or of which nothing else is left
+)
+
+// A Candidate is a deleted file, or an earlier version of one, and what is known of it.
+type Candidate struct {
+	Ino  Ino
+	Gen  uint32
+	In   *ext.Inode // the state that the contents are of, nil where no inode is known
+	Type uint16     // one of layout.Mode*
+
+	Size      uint64
+	SizeKnown bool // false: Size is as far as blocks are mapped
+	Target    []byte
+	Inline    []byte    // contents, where they were kept in the inode
+	Runs      []ext.Run // Data runs of the contents, by logical block; the rest is zeros
+
+	Path      []byte   // as of last, nil where not known
+	Name      []byte   // its last part; known where the directory is not
+	Others    [][]byte // other paths that it had
+	Live      bool     // the file lives under another name, or is a version of one that does
+	MovedTo   []byte   // a path of it then
+	DeletedAt time.Time
+	Sequence  uint32 // of the transaction that deleted it, 0 where that is not known
+
+	Technique Technique
+	Evidence  []string // in words
+	Grade     Grade
+	Coverage  Coverage
+
+	tx       moment // the transaction that In is of; latest for home
+	gone     moment // the one that deleted it, 0 where that is not known
+	fast     bool
+	orphan   bool
+	damage   []string // what is wrong with the map
+	complete bool     // the whole map could be read
+	nodes    []Block  // of the map
+	residue  bool     // the map is what deletion left of it
+
+	unseen    bool // its blocks may have been used in between without a trace
+	unsettled bool // written to shortly before it was deleted
+}
+
+// Recoverable reports whether there is anything to write.
+func (c *Candidate) Recoverable() bool {
+	switch c.Grade {
+	case Intact, Unproven, Partial, Carved:
+		return c.Type == layout.ModeRegular || c.Type == layout.ModeSymlink || c.Type == layout.ModeDir
+	}
+	return false
+}
+
+// Options says what to look for.
+type Options struct {
+	Versions bool // also earlier versions of files that live
+	Carve    bool // also by what contents look like
+	Progress func(what string, done, total int)
+}
+
+// A Result is what was found.
+type Result struct {
+	Candidates []Candidate // by path, those without by inode
+	Warnings   []error     // what could not be read
+
+	f *finder
+}
+
+// A finder joins the evidence.
+type finder struct {
+	o      Options
+	view   *replay.View
+	fs     *ext.FS
+	log    *history.Log // nil without a journal
+	csum   bool
+	fates  *fates
+	lives  map[lifeKey]*life
+	byIno  map[Ino][]*life // by first
+	names  []nameRef
+	index  nameIndex
+	hidden map[int]bool       // transactions in which blocks may have been taken and freed, unseen
+	dirs   map[lifeKey][]byte // paths of directories, nil where there is none
+	result *Result
+}
+
+// Find lists everything that was deleted. The error is ctx's.
+func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
+	f := &finder{o: o, view: v, fs: v.FS, csum: v.FS.Super.MetadataCsum(), lives: map[lifeKey]*life{}, byIno: map[Ino][]*life{},
+		dirs: map[lifeKey][]byte{}, result: &Result{}}
+	l, err := history.Open(v)
+	switch {
+	case err == nil:
+		f.log = l
+	case !errors.Is(err, history.ErrNoJournal):
+		return nil, err
+	}
+	f.result.f = f
+	f.fates = newFates(f.fs, f.log)
+	for _, step := range []func(context.Context) error{f.gatherLog, f.gatherHome, f.settle, f.gatherNames, f.build} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(f.result.Candidates, func(a, b Candidate) int {
+		known := func(c *Candidate) int {
+			if c.Path == nil {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Or(cmp.Compare(known(&a), known(&b)), bytes.Compare(a.Path, b.Path), cmp.Compare(a.Ino, b.Ino), cmp.Compare(a.Gen, b.Gen), cmp.Compare(a.tx, b.tx))
+	})
+	return f.result, nil
+}
+
+func (f *finder) fail(err error) {
+	const most = 1000
+	if err != nil && len(f.result.Warnings) < most {
+		f.result.Warnings = append(f.result.Warnings, err)
+	}
+}
