@@ -176,6 +176,7 @@ type auditor struct {
 	orphanACLs map[ext.Block]int // how many of those refer to a block of attributes
 	doubtful   *bitSet           // inodes whose type cannot be believed
 	valued     links.Set         // inodes that an attribute refers to
+	lacks      layout.InodeFlags // flags that mean nothing here
 	pending    bool              // recovery is
 	bigTimes   bool              // times of the superblock are later than inode numbers
 
@@ -197,6 +198,7 @@ func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
 	a.groups(ctx)
 	a.badBlocks()
 	a.orphans()
+	a.orphanFile()
 	t, err := links.Survey(ctx, f, links.Hooks{
 		Inode:     func(w int, in *ext.Inode) { a.workers[w].inode(in) },
 		Surveyed:  func(t *links.Tree) { a.tree = t; a.gatherDirs() },
@@ -236,6 +238,7 @@ func newAuditor(f *ext.FS, o Options) *auditor {
 		a.workers = append(a.workers, w)
 	}
 	s := f.Super
+	a.lacks = lackingFlags(s)
 	a.pending = s.Incompat&layout.IncompatRecover != 0
 	a.bigTimes = true
 	for _, t := range []time.Time{s.WriteTime, s.MountTime, s.MkfsTime} {

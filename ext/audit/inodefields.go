@@ -19,7 +19,10 @@ func (w *worker) flags(in *ext.Inode) {
 	a := w.a
 	s := a.fs.Super
 	for _, need := range flagNeeds {
-		if in.Flags&need.flag != 0 && !need.has(s) {
+		if in.Flags&a.lacks == 0 {
+			break
+		}
+		if in.Flags&need.flag&a.lacks != 0 {
 			w.badInode(BadInode, in, 0x20, "flag %#x takes the feature %s, which the file system does not have", uint32(need.flag), need.feature)
 		}
 	}
@@ -43,6 +46,16 @@ func (w *worker) flags(in *ext.Inode) {
 	if in.HasInline() && s.Compat&layout.CompatExtAttr == 0 {
 		w.badInode(BadInode, in, 0x20, "inline data takes extended attributes, and ext_attr is not set")
 	}
+}
+
+// lackingFlags gives the inode flags whose features a file system does not have.
+func lackingFlags(s *layout.Superblock) (lacks layout.InodeFlags) {
+	for _, need := range flagNeeds {
+		if !need.has(s) {
+			lacks |= need.flag
+		}
+	}
+	return lacks
 }
 
 // rawFields judges fields that mean something with some features only.
