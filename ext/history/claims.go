@@ -170,7 +170,7 @@ const maxOwned = 1 << 20
 func (l *Log) claimsToday(ctx context.Context, c *claims) error {
 	var open []Block
 	for i, b := range c.blocks {
-		if c.heads[i] == 0 && l.FS.InRange(b, 1) && len(open) < maxOwned {
+		if c.heads[i] == 0 && l.FS.InRange(b, 1) && len(open) < maxOwned && l.structured(b) {
 			open = append(open, b)
 		}
 	}
@@ -191,6 +191,17 @@ func (l *Log) claimsToday(ctx context.Context, c *claims) error {
 		}
 	}
 	return nil
+}
+
+// structured reports whether the newest copy of a block looks like metadata: only then
+// is it worth a scan of all inodes to know whose it is.
+func (l *Log) structured(b Block) bool {
+	c, ok := l.Archive.Before(b, len(l.effect))
+	if !ok {
+		return false
+	}
+	raw, err := l.readCopy(c)
+	return err == nil && l.looksLike(raw) != BlockUnknown
 }
 
 // of lists who had a block, the likeliest for transaction tx first: the newest claim

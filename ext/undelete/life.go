@@ -50,6 +50,7 @@ type life struct {
 	older []*state
 	home  *ext.Inode // the inode today, where it is still this incarnation's
 	live  bool       // it is in use today
+	mode  uint16     // where no state is kept
 	names []int      // indices into finder.names
 }
 
@@ -110,7 +111,11 @@ func (f *finder) gatherLog(ctx context.Context) error {
 				l.written.see(in)
 			}
 		}
-		f.take(l, in, tx, fast)
+		if l.live = f.today.has(in.Ino, in.Generation); !l.live || f.o.Versions {
+			f.take(l, in, tx, fast)
+		} else {
+			l.mode = in.Mode
+		}
 	})
 	if err != nil {
 		return err
@@ -209,7 +214,13 @@ func (f *finder) gatherHome(ctx context.Context) error {
 	var found []*ext.Inode
 	first := f.fs.FirstIno()
 	err := f.fs.ScanInodes(ctx, func(_ int, in *ext.Inode) {
-		if in.Links > 0 || in.Mode == 0 || in.Ino < first || f.fs.Reserved(in.Ino) {
+		if in.Links > 0 {
+			mu.Lock()
+			f.today.set(in.Ino, in.Generation)
+			mu.Unlock()
+			return
+		}
+		if in.Mode == 0 || in.Ino < first || f.fs.Reserved(in.Ino) {
 			return
 		}
 		one := f.fs.DecodeInode(bytes.Clone(in.Raw), in.Ino, in.Offset)
@@ -247,12 +258,8 @@ func (f *finder) settle(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if l.home == nil {
-			now, err := f.fs.Inode(l.ino)
-			l.live = err == nil && now.Links > 0 && now.Generation == l.gen
-			if l.live {
-				l.last = latest
-			}
+		if l.live {
+			l.last = latest
 		}
 		f.byIno[l.ino] = append(f.byIno[l.ino], l)
 	}
@@ -280,4 +287,27 @@ func (f *finder) at(ino Ino, tx moment) *life {
 		found = list[0]
 	}
 	return found
+}
+
+// Generations are those of the inodes that are in use, in pages, so that they take no
+// more than the inodes that are there.
+type generations map[Ino]*generationPage
+
+type generationPage struct {
+	gen  [4096]uint32
+	used [4096]bool
+}
+
+func (g generations) set(ino Ino, gen uint32) {
+	p := g[ino/4096]
+	if p == nil {
+		p = new(generationPage)
+		g[ino/4096] = p
+	}
+	p.gen[ino%4096], p.used[ino%4096] = gen, true
+}
+
+func (g generations) has(ino Ino, gen uint32) bool {
+	p := g[ino/4096]
+	return p != nil && p.used[ino%4096] && p.gen[ino%4096] == gen
 }

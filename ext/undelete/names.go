@@ -121,7 +121,7 @@ func (l *life) typ() uint16 {
 	case l.home != nil:
 		return l.home.Type()
 	}
-	return 0
+	return l.mode & layout.ModeMask
 }
 
 // directories goes through all directories that are there: for names that are left in

@@ -133,6 +133,7 @@ type finder struct {
 	fates  *fates
 	lives  map[lifeKey]*life
 	byIno  map[Ino][]*life // by first
+	today  generations     // of the inodes in use today
 	names  []nameRef
 	index  nameIndex
 	hidden map[int]bool       // transactions in which blocks may have been taken and freed, unseen
@@ -143,7 +144,7 @@ type finder struct {
 // Find lists everything that was deleted. The error is ctx's.
 func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 	f := &finder{o: o, view: v, fs: v.FS, csum: v.FS.Super.MetadataCsum(), lives: map[lifeKey]*life{}, byIno: map[Ino][]*life{},
-		dirs: map[lifeKey][]byte{}, result: &Result{}}
+		dirs: map[lifeKey][]byte{}, today: generations{}, result: &Result{}}
 	l, err := history.Open(v)
 	switch {
 	case err == nil:
@@ -153,7 +154,7 @@ func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 	}
 	f.result.f = f
 	f.fates = newFates(f.fs, f.log)
-	for _, step := range []func(context.Context) error{f.gatherLog, f.gatherHome, f.settle, f.gatherNames, f.build} {
+	for _, step := range []func(context.Context) error{f.gatherHome, f.gatherLog, f.settle, f.gatherNames, f.build} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
