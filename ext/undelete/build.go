@@ -68,7 +68,9 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 	s := l.best
 	if s == nil {
 		if l.home == nil {
-			c.Technique = NameOnly
+			if !f.strayMap(c, l) {
+				c.Technique = NameOnly
+			}
 			return
 		}
 		f.residue(c, l)
@@ -79,7 +81,7 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 		s, cut = l.full, true
 	}
 	f.fill(c, s)
-	c.unsettled = s.tx != latest && !s.fast && l.mapBlock == s.in.Block && !l.mapTime.Equal(s.in.Mtime) &&
+	c.unsettled = s.tx != latest && !s.stray && !s.fast && l.mapBlock == s.in.Block && !l.mapTime.Equal(s.in.Mtime) &&
 		(c.DeletedAt.IsZero() || c.DeletedAt.Sub(s.in.Mtime) < writeback)
 	switch {
 	case cut:
@@ -95,7 +97,11 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 	default:
 		c.Technique = InodeJournal
 	}
-	if s.tx != latest {
+	switch {
+	case s.stray:
+		c.loose = true
+		c.Evidence = append(c.Evidence, "the inode as it was before all transactions that the log holds: a copy whose descriptor is gone, known by its checksum")
+	case s.tx != latest:
 		t := &f.log.Transactions()[s.tx]
 		c.Evidence = append(c.Evidence, fmt.Sprintf("the inode as of transaction %d, committed %s", t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05")))
 	}
@@ -134,6 +140,7 @@ func (f *finder) fill(c *Candidate, s *state) {
 	}
 	m := f.newMapper(in, s.tx)
 	m.read()
+	f.supplement(m)
 	c.Runs, c.nodes, c.damage, c.complete = m.runs, m.nodes, m.damage, m.complete
 	f.believe(c)
 	if in.IsSymlink() {
@@ -174,7 +181,9 @@ func (f *finder) residue(c *Candidate, l *life) {
 		c.Evidence = append(c.Evidence, "slots of the extent tree still lead to its leaves, whose checksums hold")
 		return
 	}
-	c.Technique = NameOnly
+	if !f.strayMap(c, l) && !f.freedMap(c, l) {
+		c.Technique = NameOnly
+	}
 }
 
 // slowTarget reads the target of a symlink from its block.

@@ -58,10 +58,10 @@ func (f *finder) cover(c *Candidate) {
 			case c.orphan || f.logged(c, b):
 				c.Coverage.Own++
 			default:
-				switch f.fates.of(b, c.tx) {
-				case fateFree:
+				switch fate := f.fates.of(b, c.tx); {
+				case fate == fateFree && !c.loose:
 					c.Coverage.Free++
-				case fateReused:
+				case fate == fateReused:
 					c.Coverage.Reused++
 				default:
 					c.Coverage.Loose++

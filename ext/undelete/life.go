@@ -43,6 +43,7 @@ type life struct {
 	older []*state
 	home  *ext.Inode // the inode today, where it is still this incarnation's
 	live  bool       // it is in use today
+	mode  uint16     // its type, where neither a state nor home tells
 	names []int      // indices into finder.names
 }
 
@@ -51,6 +52,8 @@ type state struct {
 	in   *ext.Inode
 	tx   int
 	fast bool
+
+	stray bool // of a copy that no descriptor covers: the time is not known
 }
 
 // maxLives bounds the incarnations that are kept.
@@ -60,7 +63,7 @@ func (f *finder) life(in *ext.Inode) *life {
 	k := lifeKey{in.Ino, in.Generation}
 	l := f.lives[k]
 	if l == nil && len(f.lives) < maxLives {
-		l = &life{lifeKey: k, first: latest, last: -1}
+		l = &life{lifeKey: k, first: latest, last: -1, mode: in.Type()}
 		f.lives[k] = l
 	}
 	return l
@@ -76,12 +79,13 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		gen   uint32
 		tx    int32
 		dtime uint32
+		held  uint64 // in units of 512 bytes
 		inUse bool
 	}
 	var events []event
 	err := f.log.EachInode(ctx, func(tx int, fast bool, in *ext.Inode) {
 		if len(events) < 1<<23 {
-			events = append(events, event{in.Ino, in.Generation, int32(tx), in.Dtime, in.Links > 0 && in.Mode != 0})
+			events = append(events, event{in.Ino, in.Generation, int32(tx), in.Dtime, f.fs.Blocks512(in), in.Links > 0 && in.Mode != 0})
 		}
 		if in.Mode == 0 || f.fs.Reserved(in.Ino) {
 			return
@@ -102,8 +106,18 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		return err
 	}
 	slices.SortStableFunc(events, func(a, b event) int { return cmp.Or(cmp.Compare(a.ino, b.ino), cmp.Compare(a.tx, b.tx)) })
-	for i := 1; i < len(events); i++ {
-		a, b := &events[i-1], &events[i]
+	for i := range events {
+		b := &events[i]
+		if i == 0 || events[i-1].ino != b.ino {
+			if !b.inUse {
+				f.goneAt(f.lives[lifeKey{b.ino, b.gen}], int(b.tx), b.dtime)
+			}
+			continue
+		}
+		a := &events[i-1]
+		if a.inUse && b.inUse && a.gen == b.gen && b.held < a.held {
+			f.shrunk[int(b.tx)] = true
+		}
 		if a.ino != b.ino || !a.inUse || b.inUse && a.gen == b.gen {
 			continue
 		}
@@ -128,7 +142,7 @@ func (f *finder) take(l *life, in *ext.Inode, tx int, fast bool) {
 		return
 	}
 	raw := bytes.Clone(in.Raw)
-	s := &state{f.fs.DecodeInode(raw, in.Ino, in.Offset), tx, fast}
+	s := &state{in: f.fs.DecodeInode(raw, in.Ino, in.Offset), tx: tx, fast: fast, stray: tx == strayUncovered}
 	if fast {
 		f.lengthen(l, s)
 	}

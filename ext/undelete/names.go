@@ -21,6 +21,7 @@ type nameRef struct {
 	typ    uint8
 	name   []byte
 	source string // in words
+	old    bool   // from before all that the log holds, where it is of a block that the log wrote over since
 }
 
 const maxNames = 1 << 22
@@ -29,42 +30,52 @@ const maxNames = 1 << 22
 // from gaps in directories that are there, and from blocks of directories that were
 // deleted.
 func (f *finder) gatherNames(ctx context.Context) error {
-	type key struct {
-		dir, ino Ino
-		gen      uint32
-		name     string
-	}
-	index := map[key]int{}
-	add := func(n nameRef) {
-		if f.byIno[n.ino] == nil || len(f.names) >= maxNames || f.encrypted(n.dir) {
-			return
-		}
-		k := key{n.dir, n.ino, n.dirGen, string(n.name)}
-		if i, known := index[k]; known {
-			if n.tx > f.names[i].tx {
-				f.names[i].tx, f.names[i].source = n.tx, n.source
-			}
-			return
-		}
-		n.name = bytes.Clone(n.name)
-		index[k] = len(f.names)
-		f.names = append(f.names, n)
-	}
+	f.nameIndex = map[nameKey]int{}
 	if f.log != nil {
 		err := f.log.EachName(ctx, func(n *history.Name) {
-			add(nameRef{n.Dir, n.DirGen, n.Ino, n.Tx, n.Type, n.Bytes, "a copy of its directory in the journal"})
+			f.addName(nameRef{dir: n.Dir, dirGen: n.DirGen, ino: n.Ino, tx: n.Tx, typ: n.Type, name: n.Bytes, source: "a copy of its directory in the journal"})
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if err := f.gaps(ctx, add); err != nil {
+	if err := f.gaps(ctx, f.addName); err != nil {
 		return err
 	}
-	if err := f.deletedDirs(ctx, add); err != nil {
+	if err := f.deletedDirs(ctx, f.addName); err != nil {
 		return err
 	}
-	for i := range f.names {
+	f.ownNames(0)
+	return nil
+}
+
+// A nameKey is a name of an inode in a directory.
+type nameKey struct {
+	dir, ino Ino
+	gen      uint32
+	name     string
+}
+
+// addName keeps a name; of one that is known already when it was last there.
+func (f *finder) addName(n nameRef) {
+	if f.byIno[n.ino] == nil || len(f.names) >= maxNames || f.encrypted(n.dir) {
+		return
+	}
+	k := nameKey{n.dir, n.ino, n.dirGen, string(n.name)}
+	if i, known := f.nameIndex[k]; known {
+		if n.tx > f.names[i].tx {
+			f.names[i].tx, f.names[i].source = n.tx, n.source
+		}
+		return
+	}
+	n.name = bytes.Clone(n.name)
+	f.nameIndex[k] = len(f.names)
+	f.names = append(f.names, n)
+}
+
+// ownNames gives the names from number from on to the incarnations that they were of.
+func (f *finder) ownNames(from int) {
+	for i := from; i < len(f.names); i++ {
 		n := &f.names[i]
 		tx := n.tx
 		if tx < 0 {
@@ -74,7 +85,6 @@ func (f *finder) gatherNames(ctx context.Context) error {
 			l.names = append(l.names, i)
 		}
 	}
-	return nil
 }
 
 // encrypted reports whether names of a directory are ciphertext, which joins to
@@ -87,6 +97,9 @@ func (f *finder) owner(n *nameRef, tx int) *life {
 	fits := func(l *life) bool {
 		t := l.typ()
 		return n.typ == layout.FTUnknown || t == 0 || layout.FTOfMode(t) == n.typ
+	}
+	if n.old {
+		return ownerBefore(list, fits)
 	}
 	if n.tx < 0 {
 		// Of a name without a time the newest that fits, of those that are gone.
@@ -113,6 +126,24 @@ func (f *finder) owner(n *nameRef, tx int) *life {
 	return found
 }
 
+// ownerBefore finds the incarnation that a name was of before all that the log holds:
+// one that is known from then, or the only one that is known at all.
+func ownerBefore(list []*life, fits func(*life) bool) (found *life) {
+	count := 0
+	for _, l := range list {
+		if fits(l) {
+			count++
+			if found == nil || l.first < found.first {
+				found = l
+			}
+		}
+	}
+	if found == nil || found.live || count > 1 && found.first > strayUncovered {
+		return nil
+	}
+	return found
+}
+
 // typ is the file type of an incarnation, 0 where it is not known.
 func (l *life) typ() uint16 {
 	switch {
@@ -121,7 +152,7 @@ func (l *life) typ() uint16 {
 	case l.home != nil:
 		return l.home.Type()
 	}
-	return 0
+	return l.mode
 }
 
 // gaps takes the names that are left in gaps of directories that are there: kernels
@@ -174,7 +205,7 @@ func (f *finder) deletedDirs(ctx context.Context, add func(nameRef)) error {
 			continue
 		}
 		if s == nil && l.home != nil {
-			s = &state{l.home, latest, false}
+			s = &state{in: l.home, tx: latest}
 		}
 		if s == nil {
 			continue
@@ -182,7 +213,7 @@ func (f *finder) deletedDirs(ctx context.Context, add func(nameRef)) error {
 		if s.in.HasInline() {
 			for e, err := range f.fs.Entries(s.in, false) {
 				if err == nil && !e.IsDot() {
-					add(nameRef{l.ino, l.gen, e.Ino, s.tx, e.Type, e.Name, "its directory, kept in an inode"})
+					add(nameRef{dir: l.ino, dirGen: l.gen, ino: e.Ino, tx: s.tx, typ: e.Type, name: e.Name, source: "its directory, kept in an inode"})
 				}
 			}
 			continue
@@ -221,7 +252,7 @@ func (f *finder) dirNames(m *mapper, l *life, tx int, add func(nameRef)) {
 				v := ext.DirBlockView{Dir: dir, Logical: r.Logical + i, Bytes: buf}
 				return f.fs.BlockEntries(v, false, func(e ext.Entry, err error) bool {
 					if err == nil && !e.IsDot() {
-						add(nameRef{l.ino, l.gen, e.Ino, tx, e.Type, e.Name, "a freed block of its directory"})
+						add(nameRef{dir: l.ino, dirGen: l.gen, ino: e.Ino, tx: tx, typ: e.Type, name: e.Name, source: "a freed block of its directory"})
 					}
 					return err == nil
 				})

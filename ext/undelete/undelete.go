@@ -94,6 +94,7 @@ type Candidate struct {
 	nodes    []Block  // of the map
 	residue  bool     // the map is what deletion left of it
 
+	loose     bool // the time of In is not known
 	unsettled bool // written to shortly before it was deleted
 }
 
@@ -123,23 +124,30 @@ type Result struct {
 
 // A finder joins the evidence.
 type finder struct {
-	o      Options
-	view   *replay.View
-	fs     *ext.FS
-	log    *history.Log // nil without a journal
-	csum   bool
-	fates  *fates
-	lives  map[lifeKey]*life
-	byIno  map[Ino][]*life // by first
-	names  []nameRef
+	o     Options
+	view  *replay.View
+	fs    *ext.FS
+	log   *history.Log // nil without a journal
+	csum  bool
+	fates *fates
+	lives map[lifeKey]*life
+	byIno map[Ino][]*life // by first
+	names []nameRef
+
+	nameIndex map[nameKey]int // of names, while they are gathered
+
 	dirs   map[lifeKey][]byte // paths of directories, nil where there is none
+	stray  strayEvidence
+	freed  map[int]*freedSet // by transaction; nil until they are needed
+	shrunk map[int]bool      // transactions in which a file that went on lost blocks
+	hints  []ext.Run         // runs that were freed together: files begin and end with them
 	result *Result
 }
 
 // Find lists everything that was deleted. The error is ctx's.
 func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 	f := &finder{o: o, view: v, fs: v.FS, csum: v.FS.Super.MetadataCsum(), lives: map[lifeKey]*life{}, byIno: map[Ino][]*life{},
-		dirs: map[lifeKey][]byte{}, result: &Result{}}
+		dirs: map[lifeKey][]byte{}, shrunk: map[int]bool{}, result: &Result{}}
 	l, err := history.Open(v)
 	switch {
 	case err == nil:
@@ -149,7 +157,7 @@ func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 	}
 	f.result.f = f
 	f.fates = newFates(f.fs, f.log)
-	for _, step := range []func(context.Context) error{f.gatherLog, f.gatherHome, f.settle, f.gatherNames, f.build} {
+	for _, step := range []func(context.Context) error{f.gatherLog, f.gatherHome, f.settle, f.gatherNames, f.strays, f.build, f.strayFiles} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
