@@ -246,8 +246,9 @@ func placeRuns(runs []ext.Run, starts []uint64) []ext.Run {
 	return out
 }
 
-// freedFiles keeps the runs that transactions freed which deleted several files whose
-// maps are lost: files begin and end with them.
+// freedFiles makes files of what transactions freed that deleted several whose maps are
+// lost. Which block was whose is not known; but a run of blocks that was freed begins
+// and ends with a file, and in between a file ends where a block ends in zeros.
 func (f *finder) freedFiles(ctx context.Context, known bitset) error {
 	sets := f.freedSets()
 	txs := make([]int, 0, len(sets))
@@ -256,11 +257,90 @@ func (f *finder) freedFiles(ctx context.Context, known bitset) error {
 	}
 	slices.Sort(txs)
 	for _, tx := range txs {
-		for _, r := range sets[tx].runs {
-			if !known.has(r.Physical) {
-				f.hints = append(f.hints, r)
+		set := sets[tx]
+		var apart, indirect bool
+		for _, l := range set.files {
+			apart = apart || l.home == nil || len(extentStarts(l.home)) > 1
+			indirect = indirect || l.home == nil || l.home.Flags&layout.FlagExtents == 0
+		}
+		for _, r := range set.runs {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			for _, r := range unmarked(r, known) {
+				f.freedRun(r, tx, set, apart, indirect)
 			}
 		}
 	}
-	return ctx.Err()
+	return nil
+}
+
+// unmarked gives what of a run is not marked.
+func unmarked(r ext.Run, known bitset) (out []ext.Run) {
+	end := r.Physical + Block(r.Len)
+	for b := known.next(r.Physical, end, false); b < end; {
+		stop := known.next(b, end, true)
+		out = append(out, ext.Run{Physical: b, Len: uint64(stop - b), Kind: ext.Data})
+		b = known.next(stop, end, false)
+	}
+	return out
+}
+
+// tailZeros is how many zeros at the end of a block are no chance.
+const tailZeros = 8
+
+// freedRun cuts a freed run into files, and keeps as hints what cannot be cut: where
+// blocks were taken since, what they end in tells nothing.
+func (f *finder) freedRun(r ext.Run, tx int, set *freedSet, apart, indirect bool) {
+	buf := make([]byte, f.fs.BlockSize())
+	end := r.Physical + Block(r.Len)
+	from, sure, whole := r.Physical, true, true
+	blank := false // the file has come to its end, and only zeros may follow
+	emit := func(to Block, ends bool) {
+		piece := ext.Run{Physical: from, Len: uint64(to - from), Kind: ext.Data}
+		switch {
+		case piece.Len == 0:
+		case sure && whole && ends && set.whole && !(indirect && piece.Len > directSlots):
+			f.freedPiece(piece, tx, set)
+		default:
+			f.hints = append(f.hints, piece)
+		}
+		from, sure, whole, blank = to, ends, true, false
+	}
+	for b := r.Physical; b < end; b++ {
+		kept := f.stray.free.has(b) && f.fates.of(b, tx) != fateReused
+		if !kept || f.fs.ReadBlock(buf, b) != nil {
+			if blank {
+				emit(b, true)
+			}
+			whole = false
+			continue
+		}
+		if !whole && from < b {
+			emit(b, false)
+		}
+		empty := allZero(buf)
+		if blank && !empty {
+			emit(b, true)
+		}
+		if empty || allZero(buf[len(buf)-tailZeros:]) {
+			blank = true
+		}
+	}
+	emit(end, whole && (blank || !apart))
+}
+
+// freedPiece makes a file of a piece of a freed run.
+func (f *finder) freedPiece(r ext.Run, tx int, set *freedSet) {
+	c := Candidate{Type: layout.ModeRegular}
+	t := &f.log.Transactions()[tx]
+	c.Sequence, c.DeletedAt = t.Sequence, t.CommitTime
+	f.strayFile(&c, []ext.Run{r}, nil)
+	if c.Size == 0 {
+		return
+	}
+	c.Technique = FreedSet
+	c.Evidence = append(c.Evidence, fmt.Sprintf("transaction %d freed its blocks with those of %d files whose maps are lost; it begins and ends where blocks before and after were not freed, or end in zeros", t.Sequence, len(set.files)))
+	f.grade(&c)
+	f.result.Candidates = append(f.result.Candidates, c)
 }

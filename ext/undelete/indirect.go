@@ -13,7 +13,7 @@ import (
 // indirect recognises an indirect block by its pointers: different blocks that there
 // are, free like itself, nearly all in order.
 func (s *strayScan) indirect(block Block, b []byte) bool {
-	count, falls, taken := 0, 0, 0
+	count, falls, steps, taken := 0, 0, 0, 0
 	prev, first := uint32(0), uint32(0)
 	for at := 0; at+4 <= len(b); at += 4 {
 		p := le.Uint32(b[at:])
@@ -30,18 +30,20 @@ func (s *strayScan) indirect(block Block, b []byte) bool {
 			first = p
 		} else if p <= prev {
 			falls++
+		} else if p == prev+1 {
+			steps++
 		}
 		prev = p
 		count++
 	}
-	const few, near = 16, 16
+	const few, some = 4, 64
 	switch {
-	case count == 0 || falls*10 > count:
+	case count == 0 || falls*10 > count || taken*2 > count:
 		return false
-	case count < few && taken > 0 || taken*2 > count:
+	case count < some && steps*2 < count-1:
+		return false // numbers that are no run are found in anything
+	case count < few && (taken > 0 || steps < count-1 || le.Uint32(b) == 0 || !s.follows(block, Block(first))):
 		return false
-	case count < 4 && max(first, uint32(block))-min(first, uint32(block)) > near:
-		return false // so few numbers are found in anything
 	}
 	list := make([]uint32, 0, count)
 	for at := 0; at+4 <= len(b); at += 4 {
@@ -51,6 +53,22 @@ func (s *strayScan) indirect(block Block, b []byte) bool {
 	}
 	slices.Sort(list)
 	return len(slices.Compact(list)) == count
+}
+
+// follows reports whether twelve blocks of data lie before one: all free, and none
+// of them the end of a file. So few pointers as one block may hold say little.
+func (s *strayScan) follows(root, first Block) bool {
+	buf := make([]byte, s.f.fs.BlockSize())
+	for n := 0; n < directSlots; {
+		if first--; first == root {
+			continue
+		}
+		if !s.free.has(first) || s.f.fs.ReadBlock(buf, first) != nil || allZero(buf[len(buf)-tailZeros:]) {
+			return false
+		}
+		n++
+	}
+	return true
 }
 
 // An indirectTree is a stray indirect block that no other leads to, with what lies
