@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -22,13 +23,17 @@ const maxFreedRuns = 1 << 20
 
 // goneAt notes which transaction deleted an inode of which the log has no state from
 // before: the first that has it deleted, where the log reaches back to the deletion.
-func (f *finder) goneAt(l *life, tx int, dtime uint32) {
+func (f *finder) goneAt(l *life, tx int, dtime uint32, ctime time.Time) {
 	if l == nil || l.gone != 0 || dtime <= f.fs.Super.InodesCount {
 		return
 	}
+	at := time.Unix(int64(dtime), 0)
+	if ctime.Unix() == int64(dtime) {
+		at = ctime // deletion sets both, and this one is finer
+	}
 	for i, t := range f.log.Transactions() {
 		if f.log.TookEffect(i) && !t.CommitTime.IsZero() {
-			if t.CommitTime.Unix() < int64(dtime) {
+			if t.CommitTime.Before(at) {
 				l.gone, l.dtime = tx, dtime
 			}
 			return

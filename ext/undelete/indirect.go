@@ -12,7 +12,10 @@ import (
 
 // indirect recognises an indirect block by its pointers: different blocks that there
 // are, free like itself, nearly all in order.
-func (s *strayScan) indirect(block Block, b []byte) bool {
+//
+// Few pointers are found in anything: they must go on with a file, or lead to indirect
+// blocks, which is for later to tell; inner is true then.
+func (s *strayScan) indirect(block Block, b []byte) (ok, inner bool) {
 	count, falls, steps, taken := 0, 0, 0, 0
 	prev, first := uint32(0), uint32(0)
 	for at := 0; at+4 <= len(b); at += 4 {
@@ -21,7 +24,7 @@ func (s *strayScan) indirect(block Block, b []byte) bool {
 			continue
 		}
 		if Block(p) == block || !s.f.fs.InRange(Block(p), 1) {
-			return false
+			return false, false
 		}
 		if !s.free.has(Block(p)) {
 			taken++
@@ -39,11 +42,11 @@ func (s *strayScan) indirect(block Block, b []byte) bool {
 	const few, some = 4, 64
 	switch {
 	case count == 0 || falls*10 > count || taken*2 > count:
-		return false
-	case count < some && steps*2 < count-1:
-		return false // numbers that are no run are found in anything
-	case count < few && (taken > 0 || steps < count-1 || le.Uint32(b) == 0 || !s.follows(block, Block(first))):
-		return false
+		return false, false
+	case count < some && steps*2 < count-1 && count >= few:
+		return false, false // numbers that are no run are found in anything, too
+	case count < few && (taken > 0 || le.Uint32(b) == 0):
+		return false, false
 	}
 	list := make([]uint32, 0, count)
 	for at := 0; at+4 <= len(b); at += 4 {
@@ -52,7 +55,10 @@ func (s *strayScan) indirect(block Block, b []byte) bool {
 		}
 	}
 	slices.Sort(list)
-	return len(slices.Compact(list)) == count
+	if len(slices.Compact(list)) < count {
+		return false, false
+	}
+	return true, count < few && (steps < count-1 || !s.follows(block, Block(first)))
 }
 
 // follows reports whether twelve blocks of data lie before one: all free, and none
@@ -87,8 +93,9 @@ type treeMaker struct {
 	f       *finder
 	per     uint64
 	level   map[Block]int
-	claimed bitset // pointers, and the blocks that hold them
-	budget  int    // runs that may still be made
+	claimed bitset          // pointers, and the blocks that hold them
+	starts  map[Block][]int // trees that begin with a block, or whose data does
+	budget  int             // runs that may still be made
 	buf     []byte
 }
 
@@ -112,6 +119,11 @@ func (f *finder) newTreeMaker() *treeMaker {
 		}
 		for _, b := range up {
 			t.level[b] = level
+		}
+	}
+	for i := range found {
+		if b := found[i].block; found[i].depth > 0 && t.level[b] == 1 {
+			delete(t.level, b)
 		}
 	}
 	return t
@@ -168,7 +180,16 @@ func (t *treeMaker) trees() []indirectTree {
 	for i := range out {
 		t.fill(&out[i], out[i].root, 0, out[i].level, seen)
 	}
-	return slices.DeleteFunc(out, func(x indirectTree) bool { return len(x.runs) == 0 })
+	out = slices.DeleteFunc(out, func(x indirectTree) bool { return len(x.runs) == 0 })
+	t.starts = map[Block][]int{}
+	for i := range out {
+		for _, b := range []Block{out[i].root, out[i].first} {
+			if len(t.starts[b]) < 8 {
+				t.starts[b] = append(t.starts[b], i)
+			}
+		}
+	}
+	return out
 }
 
 // fill reads a tree; a block that was met in another is not read again.
@@ -333,7 +354,7 @@ func (t *treeMaker) file(x *indirectTree, trees []indirectTree, used map[Block]b
 		if !y.full || y.level == indirects {
 			break
 		}
-		y = next(y, trees, used)
+		y = t.next(y, trees, used)
 	}
 	f.strayFile(&c, runs, nodes)
 	c.Evidence = append(c.Evidence, fmt.Sprintf("the indirect block %d, free like all that it points to, of a file whose inode has forgotten it", x.root))
@@ -370,13 +391,15 @@ func (t *treeMaker) direct(x *indirectTree, known bitset) []ext.Run {
 	return runs
 }
 
-// next finds the tree that goes on where another ends: one level up, right behind it.
-func next(x *indirectTree, trees []indirectTree, used map[Block]bool) *indirectTree {
+// next finds the tree that goes on where another ends: one level up, with data or
+// blocks of its own right behind.
+func (t *treeMaker) next(x *indirectTree, trees []indirectTree, used map[Block]bool) *indirectTree {
 	const near = 16
-	i, _ := slices.BinarySearchFunc(trees, x.last, func(t indirectTree, b Block) int { return cmp.Compare(t.root, b) })
-	for ; i < len(trees) && trees[i].root <= x.last+near; i++ {
-		if y := &trees[i]; y.level == x.level+1 && !used[y.root] && y.first > x.last {
-			return y
+	for b := x.last + 1; b <= x.last+near; b++ {
+		for _, i := range t.starts[b] {
+			if y := &trees[i]; y.level == x.level+1 && !used[y.root] && y.first > x.last {
+				return y
+			}
 		}
 	}
 	return nil

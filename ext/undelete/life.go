@@ -80,12 +80,13 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		tx    int32
 		dtime uint32
 		held  uint64 // in units of 512 bytes
+		ctime time.Time
 		inUse bool
 	}
 	var events []event
 	err := f.log.EachInode(ctx, func(tx int, fast bool, in *ext.Inode) {
 		if len(events) < 1<<23 {
-			events = append(events, event{in.Ino, in.Generation, int32(tx), in.Dtime, f.fs.Blocks512(in), in.Links > 0 && in.Mode != 0})
+			events = append(events, event{in.Ino, in.Generation, int32(tx), in.Dtime, f.fs.Blocks512(in), in.Ctime, in.Links > 0 && in.Mode != 0})
 		}
 		if in.Mode == 0 || f.fs.Reserved(in.Ino) {
 			return
@@ -110,7 +111,7 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		b := &events[i]
 		if i == 0 || events[i-1].ino != b.ino {
 			if !b.inUse {
-				f.goneAt(f.lives[lifeKey{b.ino, b.gen}], int(b.tx), b.dtime)
+				f.goneAt(f.lives[lifeKey{b.ino, b.gen}], int(b.tx), b.dtime, b.ctime)
 			}
 			continue
 		}

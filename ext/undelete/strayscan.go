@@ -35,7 +35,7 @@ type stray struct {
 	ino   Ino    // that an inode is, or that a directory names "."
 	at    uint16 // of an inode, its place in the block in units of 128 bytes
 	kind  strayKind
-	depth uint8
+	depth uint8 // of a node; of an indirect block 1 where it must be an inner one
 }
 
 const (
@@ -277,9 +277,14 @@ func (s *strayScan) look(w int, one stray, b []byte) {
 	if s.f.csum && (one.tx == strayUncovered || one.tx == strayAtHome) {
 		s.inodes(w, one, b)
 	}
-	if s.pointers && one.tx == strayAtHome && s.indirect(one.block, b) {
-		one.kind = strayPointers
-		s.keep(w, one)
+	if s.pointers && one.tx == strayAtHome {
+		if ok, inner := s.indirect(one.block, b); ok {
+			one.kind = strayPointers
+			if inner {
+				one.depth = 1
+			}
+			s.keep(w, one)
+		}
 	}
 }
 
