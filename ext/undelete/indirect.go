@@ -275,6 +275,9 @@ func mapped(c *Candidate) (n uint64) {
 // claim marks the blocks of a candidate. It gives false, and marks nothing, where most
 // of them are marked.
 func (f *finder) claim(known bitset, c *Candidate) bool {
+	if !f.affords(c) {
+		return false
+	}
 	met := uint64(0)
 	for _, r := range c.Runs {
 		for i := range r.Len {

@@ -18,6 +18,7 @@ type strayEvidence struct {
 	nodes    map[lifeKey][]stray
 	unowned  []stray // extent nodes of no incarnation that is known
 	pointers []stray // blocks that look like indirect blocks
+	budget   uint64  // blocks that files of strays may still map, all together
 
 	now struct { // what one directory holds today
 		of    lifeKey
@@ -37,7 +38,7 @@ func (f *finder) strays(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.stray = strayEvidence{free: free, nodes: map[lifeKey][]stray{}}
+	f.stray = strayEvidence{free: free, nodes: map[lifeKey][]stray{}, budget: 4 * f.fs.Super.BlocksCount}
 	all, err := f.scanStrays(ctx, free, f.mayHavePointers())
 	if err != nil {
 		return err
@@ -425,8 +426,23 @@ func (f *finder) strayMap(c *Candidate, l *life) bool {
 	}
 	c.In = l.home
 	f.strayFile(c, runs, blocks)
+	if !f.affords(c) {
+		c.In, c.Runs, c.nodes, c.damage, c.residue, c.Size = nil, nil, nil, nil, false, 0
+		return false
+	}
 	c.damage = append(c.damage, damage...)
 	c.Evidence = append(c.Evidence, fmt.Sprintf("%d nodes of its extent tree that nothing leads to any more, which its number and generation make the checksums of", len(nodes)))
+	return true
+}
+
+// affords reports whether a file may map as much as it does. Free blocks may hold any
+// number of nodes that map all there is over and over.
+func (f *finder) affords(c *Candidate) bool {
+	n := mapped(c)
+	if n > f.stray.budget {
+		return false
+	}
+	f.stray.budget -= n
 	return true
 }
 
