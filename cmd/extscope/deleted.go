@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/undelete"
 	"github.com/extscope/extscope/report"
 )
@@ -16,8 +15,11 @@ type deletedOptions struct {
 	evidence
 	output
 	deletedFilter
-	versions, carve bool
+	versions, carve, scan bool
 }
+
+// scanLimit is how much free space is scanned unasked.
+const scanLimit = 1 << 30
 
 func newDeletedCmd(e *env) *cobra.Command {
 	o := &deletedOptions{}
@@ -44,6 +46,7 @@ is where the map was found. DELETED is when, by the inode or the commit.`,
 	o.output.addFlags(cmd)
 	o.deletedFilter.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.versions, "versions", false, "also earlier versions of files that live")
+	cmd.Flags().BoolVar(&o.scan, "scan", false, "scan all free space for stray metadata, if it is more than 1 GiB too")
 	cmd.Flags().BoolVar(&o.carve, "carve", false, "also files found by what their contents look like")
 	return cmd
 }
@@ -58,9 +61,16 @@ func (o *deletedOptions) run(ctx context.Context, e *env, name string) error {
 	if err != nil {
 		return err
 	}
-	r, err := v.deleted(ctx, e, &o.output, undelete.Options{Versions: o.versions, Carve: o.carve})
+	opt := undelete.Options{Versions: o.versions, Carve: o.carve}
+	if !o.scan && !o.carve {
+		opt.ScanLimit = scanLimit
+	}
+	r, err := v.deleted(ctx, e, &o.output, opt)
 	if err != nil {
 		return err
+	}
+	if r.Unscanned > 0 {
+		e.say(fmt.Sprintf("%s of free space were not scanned for stray metadata: --scan does that", report.HumanSize(r.Unscanned)))
 	}
 	counts := map[undelete.Grade]uint64{}
 	return o.write(ctx, e, v, &report.Report{
@@ -164,10 +174,3 @@ func deletedRow(c *undelete.Candidate) report.Row {
 		strs(c.Evidence),
 	}
 }
-
-// isFile reports whether a candidate has contents to write.
-func isFile(c *undelete.Candidate) bool {
-	return c.Type == layout.ModeRegular && c.Recoverable()
-}
-
-var _ = fmt.Sprint

@@ -89,7 +89,9 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 	s := l.best
 	if s == nil {
 		if l.home == nil {
-			c.Technique = NameOnly
+			if !f.strayMap(c, l) {
+				c.Technique = NameOnly
+			}
 			return
 		}
 		f.residue(c, l)
@@ -100,7 +102,7 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 		s, cut = l.full, true
 	}
 	f.fill(c, s)
-	c.unsettled = s.tx != latest && l.written.unsettled(s.in, c.DeletedAt)
+	c.unsettled = s.tx != latest && !s.stray && l.written.unsettled(s.in, c.DeletedAt)
 	switch {
 	case cut:
 		c.Technique = OldVersion
@@ -115,7 +117,10 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 	default:
 		c.Technique = InodeJournal
 	}
-	if t := f.transaction(s.tx); t != nil {
+	if s.stray {
+		c.loose = true
+		c.Evidence = append(c.Evidence, "the inode as it was before all transactions that the log holds: a copy whose descriptor is gone, known by its checksum")
+	} else if t := f.transaction(s.tx); t != nil {
 		c.Evidence = append(c.Evidence, fmt.Sprintf("the inode as of transaction %d, committed %s", t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05")))
 	}
 }
@@ -148,6 +153,7 @@ func (f *finder) fill(c *Candidate, s *state) {
 	}
 	m := f.newMapper(in, s.tx)
 	m.read()
+	f.supplement(m)
 	c.Runs, c.nodes, c.damage, c.complete = m.runs, m.nodes, m.damage, m.complete
 	f.believe(c)
 	if in.IsSymlink() {
@@ -188,7 +194,9 @@ func (f *finder) residue(c *Candidate, l *life) {
 		c.Evidence = append(c.Evidence, "slots of the extent tree still lead to its leaves, whose checksums hold")
 		return
 	}
-	c.Technique = NameOnly
+	if !f.strayMap(c, l) && !f.freedMap(c, l) {
+		c.Technique = NameOnly
+	}
 }
 
 // slowTarget reads the target of a symlink from its block.

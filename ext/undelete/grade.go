@@ -58,13 +58,13 @@ func (f *finder) cover(c *Candidate) {
 			case c.orphan || f.logged(c, b):
 				c.Coverage.Own++
 			default:
-				switch f.fates.of(b, c.tx.tx()) {
-				case fateFree:
+				switch fate := f.fates.of(b, c.tx.tx()); {
+				case fate == fateFree && !c.loose:
 					c.Coverage.Free++
 					if i == 0 && c.gone > 0 && !c.unseen {
 						c.unseen = f.fates.hidden(b, c.gone.tx(), f.hidden)
 					}
-				case fateReused:
+				case fate == fateReused:
 					c.Coverage.Reused++
 				default:
 					c.Coverage.Loose++

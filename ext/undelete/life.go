@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -50,7 +51,7 @@ type life struct {
 	older []*state
 	home  *ext.Inode // the inode today, where it is still this incarnation's
 	live  bool       // it is in use today
-	mode  uint16     // where no state is kept
+	mode  uint16     // its type, where neither a state nor home tells
 	names []int      // indices into finder.names
 }
 
@@ -59,6 +60,8 @@ type state struct {
 	in   *ext.Inode
 	tx   moment
 	fast bool
+
+	stray bool // of a copy that no descriptor covers: the time is not known
 }
 
 // maxLives bounds the incarnations that are kept.
@@ -68,7 +71,7 @@ func (f *finder) life(in *ext.Inode) *life {
 	k := lifeKey{in.Ino, in.Generation}
 	l := f.lives[k]
 	if l == nil && len(f.lives) < maxLives {
-		l = &life{lifeKey: k, first: latest, last: -1}
+		l = &life{lifeKey: k, first: latest, last: -1, mode: in.Type()}
 		f.lives[k] = l
 	}
 	return l
@@ -83,19 +86,20 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		return nil
 	}
 	type event struct {
-		ino    Ino
-		gen    uint32
-		tx     moment
-		dtime  uint32
-		blocks uint32
-		inUse  bool
-		young  bool // deleted within seconds of its birth
+		ino   Ino
+		gen   uint32
+		tx    moment
+		dtime uint32
+		held  uint64 // in units of 512 bytes
+		ctime time.Time
+		inUse bool
+		young bool // deleted within seconds of its birth
 	}
 	var events []event
 	err := f.log.EachInode(ctx, func(txIndex, nth int, in *ext.Inode) {
 		tx, fast := after(txIndex, nth), nth > 0
 		if len(events) < 1<<23 {
-			events = append(events, event{in.Ino, in.Generation, tx, in.Dtime, in.BlocksLo, in.Links > 0 && in.Mode != 0,
+			events = append(events, event{in.Ino, in.Generation, tx, in.Dtime, f.fs.Blocks512(in), in.Ctime, in.Links > 0 && in.Mode != 0,
 				in.Crtime.IsZero() || in.Dtime > 0 && int64(in.Dtime)-in.Crtime.Unix() < youngSeconds})
 		}
 		if in.Mode == 0 || f.fs.Reserved(in.Ino) {
@@ -123,16 +127,24 @@ func (f *finder) gatherLog(ctx context.Context) error {
 	f.hidden = map[int]bool{}
 	slices.SortStableFunc(events, func(a, b event) int { return cmp.Or(cmp.Compare(a.ino, b.ino), cmp.Compare(a.tx, b.tx)) })
 	for i := range events {
+		b := &events[i]
+		fresh := i == 0 || events[i-1].ino != b.ino || events[i-1].gen != b.gen
 		// Blocks that are taken and freed in one transaction leave no trace in bitmaps.
 		// That can be where an inode came and went in one, or a file was cut short.
-		e := &events[i]
-		fresh := i == 0 || events[i-1].ino != e.ino || events[i-1].gen != e.gen
-		if !e.inUse && e.dtime != 0 && fresh && e.young || !fresh && e.inUse && events[i-1].inUse && e.blocks < events[i-1].blocks {
-			f.hidden[e.tx.tx()] = true
+		if !b.inUse && b.dtime != 0 && fresh && b.young {
+			f.hidden[b.tx.tx()] = true
 		}
-	}
-	for i := 1; i < len(events); i++ {
-		a, b := &events[i-1], &events[i]
+		if i == 0 || events[i-1].ino != b.ino {
+			if !b.inUse {
+				f.goneAt(f.lives[lifeKey{b.ino, b.gen}], b.tx, b.dtime, b.ctime)
+			}
+			continue
+		}
+		a := &events[i-1]
+		if a.inUse && b.inUse && a.gen == b.gen && b.held < a.held {
+			f.shrunk[b.tx.tx()] = true
+			f.hidden[b.tx.tx()] = true
+		}
 		if a.ino != b.ino || !a.inUse || b.inUse && a.gen == b.gen {
 			continue
 		}
@@ -157,7 +169,7 @@ func (f *finder) take(l *life, in *ext.Inode, tx moment, fast bool) {
 		return
 	}
 	raw := bytes.Clone(in.Raw)
-	s := &state{f.fs.DecodeInode(raw, in.Ino, in.Offset), tx, fast}
+	s := &state{in: f.fs.DecodeInode(raw, in.Ino, in.Offset), tx: tx, fast: fast, stray: tx == strayUncovered}
 	if fast {
 		f.lengthen(l, s)
 	}

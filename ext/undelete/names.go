@@ -23,6 +23,7 @@ type nameRef struct {
 	name   []byte
 	source string // in words
 	there  bool   // it is there today
+	old    bool   // from before all that the log holds, where it is of a block that the log wrote over since
 }
 
 const maxNames = 1 << 22
@@ -88,6 +89,9 @@ func (f *finder) owner(n *nameRef) *life {
 		t := l.typ()
 		return n.typ == layout.FTUnknown || t == 0 || layout.FTOfMode(t) == n.typ
 	}
+	if n.old {
+		return ownerBefore(list, fits)
+	}
 	if n.tx < 0 {
 		// Of a name without a time the newest that fits, of those that are gone.
 		for i := len(list) - 1; i >= 0; i-- {
@@ -109,6 +113,24 @@ func (f *finder) owner(n *nameRef) *life {
 				return l
 			}
 		}
+	}
+	return found
+}
+
+// ownerBefore finds the incarnation that a name was of before all that the log holds:
+// one that is known from then, or the only one that is known at all.
+func ownerBefore(list []*life, fits func(*life) bool) (found *life) {
+	count := 0
+	for _, l := range list {
+		if fits(l) {
+			count++
+			if found == nil || l.first < found.first {
+				found = l
+			}
+		}
+	}
+	if found == nil || found.live || count > 1 && found.first > strayUncovered {
+		return nil
 	}
 	return found
 }
@@ -209,7 +231,7 @@ func (f *finder) deletedDirs(ctx context.Context) error {
 			continue
 		}
 		if s == nil && l.home != nil {
-			s = &state{l.home, latest, false}
+			s = &state{in: l.home, tx: latest}
 		}
 		if s == nil {
 			continue

@@ -96,6 +96,7 @@ type Candidate struct {
 	residue  bool     // the map is what deletion left of it
 
 	unseen    bool // its blocks may have been used in between without a trace
+	loose     bool // the time of In is not known
 	unsettled bool // written to shortly before it was deleted
 }
 
@@ -112,6 +113,9 @@ func (c *Candidate) Recoverable() bool {
 type Options struct {
 	Versions bool // also earlier versions of files that live
 	Carve    bool // also by what contents look like
+	// ScanLimit is how many bytes of free space may be scanned for stray metadata:
+	// where there are more, none is. 0 scans whatever there is.
+	ScanLimit uint64
 	Progress func(what string, done, total int)
 }
 
@@ -119,6 +123,7 @@ type Options struct {
 type Result struct {
 	Candidates []Candidate // by path, those without by inode
 	Warnings   []error     // what could not be read
+	Unscanned  uint64      // bytes of free space that Options.ScanLimit left out
 
 	f *finder
 }
@@ -138,13 +143,17 @@ type finder struct {
 	index  nameIndex
 	hidden map[int]bool       // transactions in which blocks may have been taken and freed, unseen
 	dirs   map[lifeKey][]byte // paths of directories, nil where there is none
+	stray  strayEvidence
+	freed  map[int]*freedSet // by transaction; nil until they are needed
+	shrunk map[int]bool      // transactions in which a file that went on lost blocks
+	hints  []ext.Run         // runs that were freed together: files begin and end with them
 	result *Result
 }
 
 // Find lists everything that was deleted. The error is ctx's.
 func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 	f := &finder{o: o, view: v, fs: v.FS, csum: v.FS.Super.MetadataCsum(), lives: map[lifeKey]*life{}, byIno: map[Ino][]*life{},
-		dirs: map[lifeKey][]byte{}, today: generations{}, result: &Result{}}
+		dirs: map[lifeKey][]byte{}, today: generations{}, shrunk: map[int]bool{}, result: &Result{}}
 	l, err := history.Open(v)
 	switch {
 	case err == nil:
@@ -154,7 +163,7 @@ func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 	}
 	f.result.f = f
 	f.fates = newFates(f.fs, f.log)
-	for _, step := range []func(context.Context) error{f.gatherHome, f.gatherLog, f.settle, f.gatherNames, f.build} {
+	for _, step := range []func(context.Context) error{f.gatherHome, f.gatherLog, f.settle, f.gatherNames, f.strays, f.build, f.strayFiles} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
