@@ -105,6 +105,9 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		if in.Mode == 0 || f.fs.Reserved(in.Ino) {
 			return
 		}
+		if !f.o.Versions && f.today.has(in.Ino, in.Generation) {
+			return // it is told apart from those before it below, if there are any
+		}
 		l := f.life(in)
 		if l == nil {
 			return
@@ -115,19 +118,23 @@ func (f *finder) gatherLog(ctx context.Context) error {
 				l.written.see(in)
 			}
 		}
-		if l.live = f.today.has(in.Ino, in.Generation); !l.live || f.o.Versions {
-			f.take(l, in, tx, fast)
-		} else {
-			l.mode = in.Mode
-		}
+		l.live = f.today.has(in.Ino, in.Generation)
+		f.take(l, in, tx, fast)
 	})
 	if err != nil {
 		return err
+	}
+	dead := map[Ino]bool{}
+	for k := range f.lives {
+		dead[k.ino] = true
 	}
 	f.hidden = map[int]bool{}
 	slices.SortStableFunc(events, func(a, b event) int { return cmp.Or(cmp.Compare(a.ino, b.ino), cmp.Compare(a.tx, b.tx)) })
 	for i := range events {
 		b := &events[i]
+		if b.inUse && dead[b.ino] && f.today.has(b.ino, b.gen) {
+			f.living(b.ino, b.gen, b.tx)
+		}
 		fresh := i == 0 || events[i-1].ino != b.ino || events[i-1].gen != b.gen
 		// Blocks that are taken and freed in one transaction leave no trace in bitmaps.
 		// That can be where an inode came and went in one, or a file was cut short.
@@ -156,6 +163,21 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// living notes that an inode which is in use had its number at some moment already.
+func (f *finder) living(ino Ino, gen uint32, tx moment) {
+	k := lifeKey{ino, gen}
+	l := f.lives[k]
+	if l == nil {
+		in, err := f.fs.Inode(ino)
+		if err != nil || len(f.lives) >= maxLives {
+			return
+		}
+		l = &life{lifeKey: k, first: latest, last: -1, live: true, mode: in.Mode}
+		f.lives[k] = l
+	}
+	l.first, l.last = min(l.first, tx), max(l.last, tx)
 }
 
 // take keeps a state, if it is the newest of its kind.
@@ -227,9 +249,16 @@ func (f *finder) gatherHome(ctx context.Context) error {
 	first := f.fs.FirstIno()
 	err := f.fs.ScanInodes(ctx, func(_ int, in *ext.Inode) {
 		if in.Links > 0 {
+			var dir *ext.Inode
+			if in.IsDir() {
+				dir = f.fs.DecodeInode(bytes.Clone(in.Raw), in.Ino, in.Offset)
+			}
 			mu.Lock()
+			defer mu.Unlock()
 			f.today.set(in.Ino, in.Generation)
-			mu.Unlock()
+			if dir != nil && len(f.dirsNow) < maxLives {
+				f.dirsNow = append(f.dirsNow, dir)
+			}
 			return
 		}
 		if in.Mode == 0 || in.Ino < first || f.fs.Reserved(in.Ino) {
@@ -317,6 +346,11 @@ func (g generations) set(ino Ino, gen uint32) {
 		g[ino/4096] = p
 	}
 	p.gen[ino%4096], p.used[ino%4096] = gen, true
+}
+
+func (g generations) used(ino Ino) bool {
+	p := g[ino/4096]
+	return p != nil && p.used[ino%4096]
 }
 
 func (g generations) has(ino Ino, gen uint32) bool {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"hash/maphash"
 	"slices"
-	"sync"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/history"
@@ -38,11 +37,18 @@ func (x *nameIndex) key(dir Ino, l *life, name []byte) uint64 {
 	return maphash.Bytes(x.seed, name) ^ uint64(dir)*0x9e3779b97f4a7c15 ^ uint64(l.ino)*0xc2b2ae3d27d4eb4f ^ uint64(l.gen)*0x165667b19e3779f9
 }
 
-// gatherNames takes the names of incarnations from copies of directories in the log,
-// from gaps in directories that are there, and from blocks of directories that were
-// deleted. It notes which of them are there today.
+// gatherNames takes the names of incarnations from gaps in directories that are there,
+// from copies of directories in the log, and from blocks of directories that were
+// deleted.
 func (f *finder) gatherNames(ctx context.Context) error {
-	f.index = nameIndex{maphash.MakeSeed(), map[uint64]int32{}}
+	f.index = nameIndex{f.now.seed, map[uint64]int32{}}
+	gaps, err := f.directories(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range gaps {
+		f.addName(n)
+	}
 	if f.log != nil {
 		err := f.log.EachName(ctx, func(n *history.Name) {
 			f.addName(nameRef{dir: n.Dir, dirGen: n.DirGen, ino: n.Ino, tx: after(n.Tx, n.Fast), typ: n.Type, name: n.Bytes, source: "a copy of its directory in the journal"})
@@ -51,17 +57,14 @@ func (f *finder) gatherNames(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := f.deletedDirs(ctx); err != nil {
-		return err
-	}
-	if err := f.directories(ctx); err != nil {
-		return err
-	}
-	return nil
+	return f.deletedDirs(ctx)
 }
 
 // addName keeps a name of an incarnation; the newest that tells of it counts.
 func (f *finder) addName(n nameRef) {
+	if f.byIno[n.ino] == nil && !f.renamed(&n) {
+		return
+	}
 	l := f.owner(&n)
 	if l == nil {
 		return
@@ -77,6 +80,7 @@ func (f *finder) addName(n nameRef) {
 		return
 	}
 	n.name = bytes.Clone(n.name)
+	n.there = l.live && f.now.has(n.dir, n.ino, n.name)
 	f.index.at[k] = int32(len(f.names))
 	l.names = append(l.names, len(f.names))
 	f.names = append(f.names, n)
@@ -144,79 +148,6 @@ func (l *life) typ() uint16 {
 		return l.home.Type()
 	}
 	return l.mode & layout.ModeMask
-}
-
-// directories goes through all directories that are there: for names that are left in
-// gaps, where kernels before 5.13, libext2fs, and splits of indexed directories leave
-// them; and for which of the names known are there today.
-func (f *finder) directories(ctx context.Context) error {
-	var mu sync.Mutex
-	var blocks []ext.DirBlock
-	var inline []*ext.Inode
-	type dirFacts struct {
-		gen   uint32
-		flags layout.InodeFlags
-	}
-	dirs := map[Ino]dirFacts{}
-	nodes := f.fs.NewNodeBudget()
-	limit := int(min(f.fs.Super.BlocksCount, 1<<26))
-	err := f.fs.ScanInodes(ctx, func(_ int, in *ext.Inode) {
-		if in.Links == 0 || !in.IsDir() {
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if in.HasInline() {
-			inline = append(inline, f.fs.DecodeInode(bytes.Clone(in.Raw), in.Ino, in.Offset))
-			return
-		}
-		dirs[in.Ino] = dirFacts{in.Generation, in.Flags}
-		blocks = f.fs.DirBlocks(blocks, in, limit, nodes, func(error) {})
-	}, func(Ino, uint32, error) {})
-	if err != nil {
-		return err
-	}
-	const gap = "a removed entry in its directory"
-	for _, dir := range inline {
-		for e, err := range f.fs.Entries(dir, true) {
-			if err == nil && e.Removed {
-				f.addName(nameRef{dir: dir.Ino, dirGen: dir.Generation, ino: e.Ino, tx: -1, typ: e.Type, name: e.Name, source: gap})
-			} else if err == nil {
-				f.there(dir.Ino, e.Ino, e.Name)
-			}
-		}
-	}
-	return f.fs.ScanDirs(ctx, blocks, func(_ int, d ext.DirBlock, b []byte, err error) {
-		if err != nil {
-			return
-		}
-		facts := dirs[d.Dir]
-		v := ext.DirBlockView{Logical: uint64(d.Logical), Bytes: b, Offset: f.fs.BlockOffset(d.Physical)}
-		mu.Lock()
-		defer mu.Unlock()
-		f.fs.RemovedRecords(v, facts.flags, false, func(e *layout.Dirent) {
-			f.addName(nameRef{dir: d.Dir, dirGen: facts.gen, ino: e.Ino, tx: -1, typ: e.Type, name: e.Name, source: gap})
-		})
-		records := f.fs.DirRecords(b, v.Offset, facts.flags)
-		var e layout.Dirent
-		for records.Next(&e) {
-			if e.Ino != 0 && len(f.byIno[e.Ino]) > 0 {
-				f.there(d.Dir, e.Ino, e.Name)
-			}
-		}
-	})
-}
-
-// there notes that a name is there today.
-func (f *finder) there(dir, ino Ino, name []byte) {
-	for _, l := range f.byIno[ino] {
-		if !l.live {
-			continue
-		}
-		if i, known := f.index.at[f.index.key(dir, l, name)]; known {
-			f.names[i].there = true
-		}
-	}
 }
 
 // deletedDirs takes the names in blocks of deleted directories, where those are still

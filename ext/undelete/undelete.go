@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"hash/maphash"
 	"slices"
 	"time"
 
@@ -116,7 +117,7 @@ type Options struct {
 	// ScanLimit is how many bytes of free space may be scanned for stray metadata:
 	// where there are more, none is. 0 scans whatever there is.
 	ScanLimit uint64
-	Progress func(what string, done, total int)
+	Progress  func(what string, done, total int)
 }
 
 // A Result is what was found.
@@ -130,30 +131,32 @@ type Result struct {
 
 // A finder joins the evidence.
 type finder struct {
-	o      Options
-	view   *replay.View
-	fs     *ext.FS
-	log    *history.Log // nil without a journal
-	csum   bool
-	fates  *fates
-	lives  map[lifeKey]*life
-	byIno  map[Ino][]*life // by first
-	today  generations     // of the inodes in use today
-	names  []nameRef
-	index  nameIndex
-	hidden map[int]bool       // transactions in which blocks may have been taken and freed, unseen
-	dirs   map[lifeKey][]byte // paths of directories, nil where there is none
-	stray  strayEvidence
-	freed  map[int]*freedSet // by transaction; nil until they are needed
-	shrunk map[int]bool      // transactions in which a file that went on lost blocks
-	hints  []ext.Run         // runs that were freed together: files begin and end with them
-	result *Result
+	o       Options
+	view    *replay.View
+	fs      *ext.FS
+	log     *history.Log // nil without a journal
+	csum    bool
+	fates   *fates
+	lives   map[lifeKey]*life
+	byIno   map[Ino][]*life // by first
+	today   generations     // of the inodes in use today
+	names   []nameRef
+	now     nowNames
+	dirsNow []*ext.Inode // directories that are there, until their names are read
+	index   nameIndex
+	hidden  map[int]bool       // transactions in which blocks may have been taken and freed, unseen
+	dirs    map[lifeKey][]byte // paths of directories, nil where there is none
+	stray   strayEvidence
+	freed   map[int]*freedSet // by transaction; nil until they are needed
+	shrunk  map[int]bool      // transactions in which a file that went on lost blocks
+	hints   []ext.Run         // runs that were freed together: files begin and end with them
+	result  *Result
 }
 
 // Find lists everything that was deleted. The error is ctx's.
 func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 	f := &finder{o: o, view: v, fs: v.FS, csum: v.FS.Super.MetadataCsum(), lives: map[lifeKey]*life{}, byIno: map[Ino][]*life{},
-		dirs: map[lifeKey][]byte{}, today: generations{}, shrunk: map[int]bool{}, result: &Result{}}
+		dirs: map[lifeKey][]byte{}, today: generations{}, now: nowNames{seed: maphash.MakeSeed()}, shrunk: map[int]bool{}, result: &Result{}}
 	l, err := history.Open(v)
 	switch {
 	case err == nil:
