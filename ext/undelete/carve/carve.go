@@ -134,9 +134,9 @@ func (c *carver) block(at uint64, f fact) {
 		}
 	}
 	switch {
-	case f.kind == textBlock:
+	case f.kind == textBlock && !(adjacent && prev.kind == textBlock && prev.tail == 0 && !c.claimed.has(at-1)):
 		c.try(at, &textFormat)
-	case f.format == 0 && adjacent && (prev.kind == zeroBlock || prev.tail >= minTail || c.claimed.has(at-1)):
+	case f.kind == otherBlock && f.format == 0 && adjacent && c.claimed.has(at-1) && !c.ind.maps(at):
 		c.try(at, &unknownFormat)
 	}
 }
@@ -193,6 +193,17 @@ func (c *carver) try(at uint64, f *format) bool {
 	}
 	c.pieces = append(c.pieces, p)
 	return true
+}
+
+// meta reports whether a block is the file system's own, by its looks. Such a
+// block may lie between two of a file.
+func (c *carver) meta(at uint64) bool {
+	if at >= c.space.total || c.work < 0 {
+		return false
+	}
+	b := make([]byte, c.space.blockSize)
+	c.work -= int64(len(b))
+	return c.space.read(b, at) == nil && (isMeta(b) || c.ind != nil && isIndirect(b, c.space))
 }
 
 func checkOptions(o Options) error {

@@ -42,3 +42,16 @@ func (c *claims) add(at, n uint64) {
 	}
 	*c = slices.Insert(*c, i, span{at, n})
 }
+
+// cover adds blocks of which some may be in already.
+func (c *claims) cover(at, n uint64) {
+	for end := at + n; at < end; {
+		from, k := c.free(at)
+		if from >= end {
+			return
+		}
+		k = min(k, end-from)
+		c.add(from, k)
+		at = from + k
+	}
+}

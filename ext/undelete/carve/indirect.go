@@ -13,6 +13,7 @@ import (
 type indirect struct {
 	per   uint64            // numbers in an indirect block
 	where map[uint64]uint64 // from the first block that one names to where it lies
+	named claims            // all blocks that they name: no file starts with one
 }
 
 // direct is how many blocks of a file the inode itself names: EXT4_NDIR_BLOCKS.
@@ -22,7 +23,7 @@ const direct = 12
 const maxIndirect = 1 << 18
 
 func (c *carver) findIndirect(ctx context.Context, progress func(int64)) error {
-	ind := &indirect{uint64(c.space.blockSize / 4), make(map[uint64]uint64)}
+	ind := &indirect{per: uint64(c.space.blockSize / 4), where: make(map[uint64]uint64)}
 	found := func(b []byte, sp *space) fact {
 		if v := le.Uint32(b); v != 0 && isIndirect(b, sp) {
 			return fact{kind: metaBlock}
@@ -34,9 +35,12 @@ func (c *carver) findIndirect(ctx context.Context, progress func(int64)) error {
 			if f.kind != metaBlock || len(ind.where) == maxIndirect {
 				continue
 			}
-			names, _ := c.space.index(layout.Block(le.Uint32(data[i*c.space.blockSize:])))
-			if _, twice := ind.where[names]; !twice {
-				ind.where[names] = first + uint64(i)
+			names := c.space.named(data[i*c.space.blockSize:][:c.space.blockSize])
+			if _, twice := ind.where[names[0].at]; !twice {
+				ind.where[names[0].at] = first + uint64(i)
+			}
+			for _, sp := range names {
+				ind.named.cover(sp.at, sp.n)
 			}
 		}
 		progress(int64(first) * int64(c.space.blockSize))
@@ -73,23 +77,33 @@ func (ind *indirect) follow(c *carver, next uint64) ([]span, bool) {
 		if c.space.read(b, at) != nil {
 			return nil, false
 		}
-		var out []span
-		for n := 0; n < len(b); n += 4 {
-			v := le.Uint32(b[n:])
-			if v == 0 {
-				break
-			}
-			to, ok := c.space.index(layout.Block(v))
-			if !ok || c.claimed.has(to) {
+		out := c.space.named(b)
+		for _, sp := range out {
+			if _, n := c.claimed.free(sp.at); c.claimed.has(sp.at) || n < sp.n {
 				return nil, false
-			}
-			if l := len(out) - 1; l >= 0 && out[l].at+out[l].n == to && c.space.adjacent(to) {
-				out[l].n++
-			} else {
-				out = append(out, span{to, 1})
 			}
 		}
 		return out, len(out) > 0
 	}
 	return nil, false
+}
+
+// maps reports whether an indirect block names a block: then no file starts there.
+func (ind *indirect) maps(at uint64) bool { return ind != nil && ind.named.has(at) }
+
+// named gives the blocks that an indirect block names, which isIndirect has seen.
+func (sp *space) named(b []byte) []span {
+	var out []span
+	for ; len(b) >= 4; b = b[4:] {
+		at, ok := sp.index(layout.Block(le.Uint32(b)))
+		if !ok {
+			break
+		}
+		if l := len(out) - 1; l >= 0 && out[l].at+out[l].n == at && sp.adjacent(at) {
+			out[l].n++
+		} else {
+			out = append(out, span{at, 1})
+		}
+	}
+	return out
 }

@@ -14,13 +14,13 @@ func startsJPEG(b []byte) bool {
 const maxImages = 64
 
 func walkJPEG(s *stream) verdict {
-	off, images, restarts := int64(0), 0, 0
+	off, images, restarts, sure := int64(0), 0, 0, true
 	for images < maxImages {
-		end, n := s.jpegImage(off)
+		end, f, n := s.jpegImage(off)
 		if end == 0 {
 			break
 		}
-		off, images, restarts = end, images+1, restarts+n
+		off, images, restarts, sure = end, images+1, restarts+n, sure && f.checked
 		if b := s.at(off, 4); b == nil || !startsJPEG(b) {
 			break
 		}
@@ -28,61 +28,68 @@ func walkJPEG(s *stream) verdict {
 	if images == 0 {
 		return verdict{}
 	}
-	v := verdict{size: off, why: "segments and scans up to the EOI marker"}
+	v := verdict{size: off, sure: sure, why: "segments and scans up to the EOI marker"}
+	if sure {
+		v.why += ", all codes valid"
+	}
 	if restarts > 0 {
 		v.why += fmt.Sprintf(", %d restart markers in their order", restarts)
 	}
-	v.sure = s.jumpsInOrder(off, restarts)
 	return v
-}
-
-// jumpsInOrder reports whether restart markers are so close to each other that a
-// wrong turn would have broken their order.
-func (s *stream) jumpsInOrder(size int64, restarts int) bool {
-	return restarts > 16 && size/int64(restarts) <= s.size
 }
 
 // jpegImage walks one picture: segments, then scans whose data has no marker but
 // restarts. What a segment holds, such as a thumbnail, is passed over.
-func (s *stream) jpegImage(off int64) (end int64, restarts int) {
+func (s *stream) jpegImage(off int64) (end int64, f *jpegFrame, restarts int) {
 	off += 2
-	frame, scan := false, false
+	f = &jpegFrame{}
+	scan := false
 	for {
 		h := s.at(off, 2)
 		if h == nil || h[0] != 0xff {
-			return 0, 0
+			return 0, f, 0
 		}
-		switch m := h[1]; {
-		case m == 0xff: // fill byte
+		m := h[1]
+		if m == 0xff { // fill byte
 			off++
 			continue
-		case m == 0xd9: // EOI
-			if !scan {
-				return 0, 0
+		}
+		if m == 0xd9 && scan { // EOI
+			return off + 2, f, restarts
+		}
+		b := s.at(off+2, 2)
+		if m < 0xc0 || m >= 0xd0 && m <= 0xd9 || b == nil || be.Uint16(b) < 2 {
+			return 0, f, 0
+		}
+		seg := s.at(off+4, int(be.Uint16(b))-2)
+		if seg == nil {
+			return 0, f, 0
+		}
+		off += 4 + int64(len(seg))
+		ok, n := true, 0
+		switch {
+		case m == 0xc4: // DHT
+			ok = f.tables(seg)
+		case m == 0xdd: // DRI
+			if ok = len(seg) == 2; ok {
+				f.interval = int(be.Uint16(seg))
 			}
-			return off + 2, restarts
-		case m >= 0xc0 && m <= 0xfe && (m < 0xd0 || m > 0xd8):
-			b := s.at(off+2, 2)
-			if b == nil || be.Uint16(b) < 2 {
-				return 0, 0
+		case m == 0xda: // SOS
+			if f.comps == nil {
+				return 0, f, 0
 			}
-			if m <= 0xcf && m != 0xc4 && m != 0xc8 && m != 0xcc {
-				frame = true
+			if f.checked {
+				off, n = f.decode(s, seg, off)
+			} else {
+				off, n = s.jpegScan(off)
 			}
-			off += 2 + int64(be.Uint16(b))
-			if m == 0xda { // SOS
-				if !frame {
-					return 0, 0
-				}
-				n := 0
-				if off, n = s.jpegScan(off); off == 0 {
-					return 0, 0
-				}
-				scan = true
-				restarts += n
-			}
-		default:
-			return 0, 0
+			scan, ok = true, off != 0
+			restarts += n
+		case m <= 0xcf && m != 0xc8 && m != 0xcc: // SOF
+			ok = f.frame(m, seg)
+		}
+		if !ok || s.spent() {
+			return 0, f, 0
 		}
 	}
 }

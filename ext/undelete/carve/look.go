@@ -32,14 +32,12 @@ func look(b []byte, sp *space) fact {
 	switch {
 	case tail == len(b):
 		return fact{kind: zeroBlock, tail: tail}
-	case isMeta(b):
+	case isMeta(b), sp.indirect && isIndirect(b, sp):
 		return fact{kind: metaBlock, tail: tail}
 	}
 	f := fact{kind: otherBlock, format: sniff(b), tail: tail}
 	if isText(b[:len(b)-tail]) {
 		f.kind = textBlock
-	} else if f.format == 0 && isIndirect(b, sp) {
-		f.kind = metaBlock
 	}
 	return f
 }
@@ -117,5 +115,5 @@ func isIndirect(b []byte, sp *space) bool {
 		last = v
 	}
 	count := n / 4
-	return count > 0 && zeroTail(b) == len(b)-n && next*2 >= count-1
+	return count > 0 && zeroTail(b[n:]) == len(b)-n && next*2 >= count-1
 }

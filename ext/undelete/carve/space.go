@@ -18,6 +18,7 @@ type space struct {
 	r         io.ReaderAt
 	blockSize int
 	cluster   uint64
+	indirect  bool // Options.Indirect
 	runs      []Run
 	first     []uint64 // index of each run's first block
 	total     uint64   // blocks
@@ -30,7 +31,7 @@ func newSpace(r io.ReaderAt, free []Run, o Options) (*space, error) {
 	if err := checkOptions(o); err != nil {
 		return nil, err
 	}
-	sp := &space{r: r, blockSize: o.BlockSize, cluster: uint64(max(o.ClusterBlocks, 1)), runs: free, first: make([]uint64, len(free))}
+	sp := &space{r: r, blockSize: o.BlockSize, cluster: uint64(max(o.ClusterBlocks, 1)), indirect: o.Indirect, runs: free, first: make([]uint64, len(free))}
 	end := layout.Block(0)
 	limit := uint64(math.MaxInt64 / o.BlockSize)
 	for i, run := range free {

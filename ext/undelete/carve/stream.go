@@ -25,15 +25,15 @@ const maxSpans = 1 << 16
 // blocks from there on, without those that pieces hold and, where indirect
 // blocks tell where it goes on, by these.
 type stream struct {
-	c       *carver
-	size    int64 // of a block
-	m       []mapped
-	blocks  uint64 // mapped so far
-	ended   bool   // no more can be mapped
-	buf     []byte // of the window
-	bufOff  int64
-	bufLen  int
-	ahead   int // what the last window was read for
+	c      *carver
+	size   int64 // of a block
+	m      []mapped
+	blocks uint64 // mapped so far
+	ended  bool   // no more can be mapped
+	buf    []byte // of the window
+	bufOff int64
+	bufLen int
+	ahead  int // what the last window was read for
 }
 
 // mapped is a span and the file's block that it starts with.
@@ -48,15 +48,20 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, streamBuffer); retur
 
 func newStream(c *carver, at uint64) *stream {
 	s := &stream{c: c, size: int64(c.space.blockSize), buf: *buffers.Get().(*[]byte)}
-	s.extend(at, false)
+	s.extend(at)
 	return s
 }
 
 func (s *stream) close() { buffers.Put(&s.buf) }
 
 // extend maps what lies at a block and behind it.
-func (s *stream) extend(at uint64, proven bool) {
+func (s *stream) extend(at uint64) {
 	at, n := s.c.claimed.free(at)
+	if len(s.m) > 0 {
+		for s.c.meta(at) {
+			at, n = s.c.claimed.free(at + 1)
+		}
+	}
 	if at >= s.c.space.total || len(s.m) == maxSpans {
 		s.ended = true
 		return
@@ -71,7 +76,7 @@ func (s *stream) extend(at uint64, proven bool) {
 	if s.c.ind != nil {
 		n = min(n, s.c.ind.until(s.blocks))
 	}
-	s.m = append(s.m, mapped{s.blocks, span{at, n}, jump, proven})
+	s.m = append(s.m, mapped{s.blocks, span{at, n}, jump, false})
 	s.blocks += n
 }
 
@@ -93,7 +98,7 @@ func (s *stream) grow() {
 			return
 		}
 	}
-	s.extend(next, false)
+	s.extend(next)
 }
 
 // at gives n bytes from an offset on, nil where there are not so many. They stay

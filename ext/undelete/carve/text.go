@@ -11,7 +11,7 @@ import (
 // Text has no structure that says where it ends, but the kernel's zeros do: text
 // is the blocks full of it, up to one that ends in zeros. Where it begins is the
 // question: what is left of a file whose first blocks are in use again begins
-// with some block, too. See beginsText.
+// with some block, too. See begins.
 var textFormat = format{name: "text", typ: "text/plain", ext: ".txt", walk: walkText}
 
 // textBytes tells which bytes text has: 1 for ASCII, 2 for the rest of 8 bits.
@@ -46,7 +46,7 @@ func isText(b []byte) bool {
 	}
 	// No control character among so many bytes is proof enough; among few,
 	// letters have to prevail.
-	return len(b) >= 512 && high*10 < len(b)*9 || high*3 < len(b)
+	return len(b) >= 128 && high*20 < len(b)*19 || high*3 < len(b)
 }
 
 // cutUTF8 reports whether b is UTF-8 but for a character cut at either end.
@@ -92,7 +92,7 @@ func endText(head, last []byte, size int64) verdict {
 		return verdict{}
 	}
 	typ := mimetype.Detect(head)
-	if !beginsText(head, typ) {
+	if typ.Is("text/plain") && !begins(head) {
 		return verdict{}
 	}
 	v := verdict{size: size, typ: typ.String(), ext: typ.Extension()}
@@ -104,15 +104,6 @@ func endText(head, last []byte, size int64) verdict {
 // symbolic link that is too long for its inode has a block like that.
 func looksLikeLink(b []byte) bool {
 	return len(b) >= 60 && bytes.IndexByte(b, '/') >= 0 && bytes.IndexByte(b, '\n') < 0 && bytes.IndexByte(b, ' ') < 0
-}
-
-// beginsText judges whether a file begins with this block, rather than goes on
-// with it.
-func beginsText(b []byte, typ *mimetype.MIME) bool {
-	if !typ.Is("text/plain") {
-		return true
-	}
-	return true
 }
 
 // unknownFormat is what has no form that is known here: blocks without zeros up
