@@ -122,12 +122,9 @@ func walkAr(s *stream) verdict {
 			v.typ, v.ext = "application/vnd.debian.binary-package", ".deb"
 		}
 		end := off + 60 + size
-		v.size = end
-		off = end + end%2
+		off = end + end%2 // members are padded, also the last
+		v.size = off
 		members++
-	}
-	if b := s.at(v.size, 1); v.size%2 == 1 && b != nil && b[0] == '\n' {
-		v.size++
 	}
 	v.why = fmt.Sprintf("headers of %d members up to the last", members)
 	return v

@@ -59,7 +59,7 @@ func opener(b []byte) bool {
 	case '"', '\'':
 		return next > ' ' && bytes.IndexByte([]byte(",:;)]}>."), next) < 0 && (next != b[0] || len(b) > 2 && b[2] == next)
 	case '-', '=', '*', '`', '+':
-		return next == b[0] || next == ' '
+		return next == b[0] || next == ' ' || next == '{' || next == '['
 	case ';':
 		return next == ';' || next == ' '
 	case '.':

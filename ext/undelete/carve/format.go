@@ -53,6 +53,8 @@ var formats = []format{
 	{name: "WOFF", typ: "font/woff", ext: ".woff", starts: startsWOFF, walk: walkWOFF},
 	{name: "OLE", typ: "application/x-ole-storage", ext: ".doc", starts: prefix("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), walk: walkOLE},
 	{name: "Git", typ: "application/x-git", ext: ".pack", starts: startsGit, walk: walkGit, proves: true},
+	{name: "Git", typ: "application/x-git-pack-index", ext: ".idx", starts: startsGitIndex, walk: walkGitIndex, proves: true},
+	{name: "icon", typ: "image/vnd.microsoft.icon", ext: ".ico", starts: startsICO, walk: walkICO},
 	{name: "zlib", typ: "application/zlib", ext: ".zlib", starts: startsZlib, walk: walkZlib, proves: true},
 	{name: "UTF-16", typ: "text/plain; charset=utf-16le", ext: ".txt", starts: startsUTF16, walk: walkUTF16},
 }

@@ -42,9 +42,14 @@ func look(b []byte, sp *space) fact {
 	return f
 }
 
+var zeros [256]byte
+
 // zeroTail counts the zeros that b ends with.
 func zeroTail(b []byte) int {
 	n := len(b)
+	for n >= len(zeros) && bytes.Equal(b[n-len(zeros):n], zeros[:]) {
+		n -= len(zeros)
+	}
 	for n >= 8 && le.Uint64(b[n-8:]) == 0 {
 		n -= 8
 	}
