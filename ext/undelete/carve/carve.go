@@ -110,6 +110,7 @@ type carver struct {
 	claimed claims
 	pieces  []Piece
 	failed  []uint64 // where a walk of a format that can prove itself came to no end
+	unknown []uint64 // where a file of no known form may start
 	work    int64    // that walks may still do, in bytes
 
 	prev     fact   // of the block before
@@ -136,13 +137,14 @@ func (c *carver) block(at uint64, f fact) {
 	switch {
 	case f.kind == textBlock && !(adjacent && prev.kind == textBlock && prev.tail == 0 && !c.claimed.has(at-1)):
 		c.try(at, &textFormat)
-	case f.kind == otherBlock && f.format == 0 && adjacent && c.claimed.has(at-1) && !c.ind.maps(at):
-		c.try(at, &unknownFormat)
+	case f.kind == otherBlock && f.format == 0 && adjacent && prev.tail > 0 && len(c.unknown) < maxAgain && !c.ind.maps(at):
+		c.unknown = append(c.unknown, at)
 	}
 }
 
 // again tries the walks that failed once more, now that it is known which blocks
-// belong to other files: a file may go on behind one of those.
+// belong to other files: a file may go on behind one of those. Last come those of
+// no known form, which take what is left.
 func (c *carver) again(ctx context.Context) {
 	for _, at := range c.failed {
 		if ctx.Err() != nil {
@@ -157,6 +159,11 @@ func (c *carver) again(ctx context.Context) {
 		}
 		if id := sniff(b); id != 0 {
 			c.try(at, &formats[id])
+		}
+	}
+	for _, at := range c.unknown {
+		if ctx.Err() == nil && c.claimed.has(at-1) && !c.claimed.has(at) {
+			c.try(at, &unknownFormat)
 		}
 	}
 }

@@ -24,6 +24,10 @@ var flac8, flac16 = func() (a [256]uint8, b [256]uint16) {
 	return a, b
 }()
 
+func startsFLAC(b []byte) bool {
+	return string(b[:4]) == "fLaC" && be.Uint32(b[4:])&0x7fffffff == 34 // STREAMINFO
+}
+
 // walkFLAC goes over the metadata and then from frame to frame. A frame does not
 // say how long it is: it ends where its checksum holds and another begins, or
 // zeros do.

@@ -46,7 +46,7 @@ var formats = []format{
 	{name: "MP4", typ: "video/mp4", ext: ".mp4", starts: startsMP4, walk: walkMP4},
 	{name: "Ogg", typ: "application/ogg", ext: ".ogg", starts: prefix("OggS\x00\x02"), walk: walkOgg, proves: true},
 	{name: "MP3", typ: "audio/mpeg", ext: ".mp3", starts: startsMP3, walk: walkMP3},
-	{name: "FLAC", typ: "audio/flac", ext: ".flac", starts: prefix("fLaC\x00\x00\x00\x22"), walk: walkFLAC, proves: true},
+	{name: "FLAC", typ: "audio/flac", ext: ".flac", starts: startsFLAC, walk: walkFLAC, proves: true},
 	{name: "BMP", typ: "image/bmp", ext: ".bmp", starts: startsBMP, walk: walkBMP},
 	{name: "Java class", typ: "application/java-vm", ext: ".class", starts: startsClass, walk: walkClass},
 	{name: "font", typ: "font/sfnt", ext: ".ttf", starts: startsSFNT, walk: walkSFNT, proves: true},

@@ -70,7 +70,7 @@ func isMeta(b []byte) bool {
 		return true
 	case be.Uint32(b) == 0xc03b3998: // h_magic of a journal block
 		return be.Uint32(b[4:])-1 < 5
-	case le.Uint32(b) == 0 && le.Uint16(b[4:]) >= uint16(len(b)-12): // a whole empty directory block
+	case le.Uint32(b) == 0 && int(le.Uint16(b[4:])) >= len(b)-12: // a whole empty directory block
 		return b[6] == 0
 	}
 	return isDir(b)
@@ -85,8 +85,8 @@ func isDir(b []byte) bool {
 		if b[n+7] > 8 && b[n+7] != 0xde { // file_type, or the mark of the checksum's place
 			return false
 		}
-		if reclen == 0 && len(b) == 1<<16 && n == 0 {
-			return true
+		if len(b) == 1<<16 && (reclen == 0 || reclen == 1<<16-1) {
+			reclen = 1 << 16
 		}
 		if reclen < 8 || reclen%4 != 0 || n+reclen > len(b) || namelen > reclen-8 {
 			return false

@@ -143,8 +143,14 @@ func (s *stream) fill(start int64) int {
 			part = part[:room]
 		}
 		part = part[:int64(len(part))/s.size*s.size]
-		if len(part) == 0 || s.spent() || s.c.space.read(part, at) != nil {
+		if len(part) == 0 || s.spent() {
 			break
+		}
+		if s.c.space.read(part, at) != nil {
+			part = part[:s.size] // a block farther on may be the bad one
+			if s.c.space.read(part, at) != nil {
+				break
+			}
 		}
 		s.bufLen += len(part)
 		s.charge(len(part))

@@ -14,6 +14,9 @@ import (
 // with some block, too. See begins.
 var textFormat = format{name: "text", typ: "text/plain", ext: ".txt", walk: walkText}
 
+// typeHead is how much of a text its type is told by.
+const typeHead = 4096
+
 // textBytes tells which bytes text has: 1 for ASCII, 2 for the rest of 8 bits.
 var textBytes = func() (t [256]uint8) {
 	for c := range t {
@@ -77,17 +80,17 @@ func walkText(s *stream) verdict {
 		if !isText(text) {
 			return verdict{}
 		}
-		if off == 0 {
-			head = bytes.Clone(text)
+		if len(head) < typeHead {
+			head = append(head, text...)
 		}
 		if tail > 0 {
-			return endText(head, text, off+int64(len(text)))
+			return endText(head, off+int64(len(text)))
 		}
 	}
 }
 
-// endText judges text that came to an end: its first block, its last, its size.
-func endText(head, last []byte, size int64) verdict {
+// endText judges text that came to an end: by its head and its size.
+func endText(head []byte, size int64) verdict {
 	if size == int64(len(head)) && looksLikeLink(head) {
 		return verdict{}
 	}

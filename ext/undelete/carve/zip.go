@@ -134,8 +134,15 @@ func (z *zipWalk) described(body int64, method uint16, encrypted bool) bool {
 		}
 		off += int64(i)
 		if d := z.s.at(off, 12); d != nil && int64(le.Uint32(d[8:])) == off-body {
+			want := le.Uint32(d[4:])
+			if method == 0 && !encrypted {
+				if sum, ok := z.s.crc(body, off-body); !ok || sum != want {
+					return false
+				}
+				z.checked++
+			}
 			z.off = off
-			return z.descriptor(le.Uint32(d[4:]), off-body, -1)
+			return z.descriptor(want, off-body, -1)
 		}
 		off += 4
 	}
