@@ -86,6 +86,20 @@ func base64Line(b []byte) bool {
 	return true
 }
 
+// beginsAnew reports whether a block that lies behind one full of text, whose last
+// line is not at its end, is surely not the rest of that line but the beginning
+// of another file: text files that grew have their last blocks elsewhere.
+func beginsAnew(before byte, b []byte) bool {
+	if before == '\n' {
+		return false
+	}
+	first, rest, more := bytes.Cut(b[:min(len(b), 4096)], []byte("\n"))
+	if !more || len(first) > 256 {
+		return false
+	}
+	return anew.Match(first) || sourceLine.Match(first) && (len(rest) == 0 || rest[0] == '\n' || rest[0] == '\r' || sourceLine.Match(rest))
+}
+
 // opensBody judges a file that begins with white space: a title that is
 // centred, or text that is indented throughout.
 func opensBody(b []byte) bool {
@@ -156,6 +170,10 @@ func sameColumns(first, rest []byte) bool {
 var (
 	// firstWord is what source code and the like begins with where that is small.
 	firstWord = regexp.MustCompile(`^(package|import|from|module|use|using|namespace|export|include|require|library|source|def|class|function|func|fn|pub|var|let|const|type|interface|struct|enum|union|typedef|extern|static|inline|int|void|char|unsigned|double|float|long|bool|template|program|unit|if|for|while|set|local|declare|create|select|insert|update|delete|alter|drop|begin|body|html|div|span|table|define|global|option|syntax|return|async|abstract|public|private|protected|final|mod|extension|with|pragma|print|echo|exec|eval|cd|all|target|default|diff|commit|tree|blob|object|version|name|title|author|date|id|key|ssh-[a-z0-9]+|ecdsa-[a-z0-9-]+)\b`)
+	// anew is a line that is nowhere but at a file's beginning.
+	anew = regexp.MustCompile(`^(#!/|<\?xml |<\?php|<!DOCTYPE |<html[ >]|-----BEGIN |%!PS|\{\\rtf|# -\*- |# vim: |From \S+@|(From|To|Subject|Return-Path|Received|Date|Message-ID): |\[[A-Za-z0-9_. -]+\]\r?$|// Copyright |/\* Copyright |# Copyright |package [a-z_0-9]+;?\r?$)`)
+	// sourceLine is one that source code begins with: a comment or a declaration.
+	sourceLine = regexp.MustCompile(`^(//+ |/\*|# |#include [<"]|#if(n?def)? |import |from \S+ import |package |'use strict'|"use strict"|"""|;; |-- |%% )`)
 	// number is what a line that begins with one may go on with: it is counted, a
 	// date, an address, or alone.
 	number = regexp.MustCompile(`^[0-9]+([.)] |[-/:.][0-9]|[ \t]+[A-Za-z0-9#]|\s*$)`)

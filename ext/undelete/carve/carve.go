@@ -135,7 +135,7 @@ func (c *carver) block(at uint64, f fact) {
 		}
 	}
 	switch {
-	case f.kind == textBlock && !(adjacent && prev.kind == textBlock && prev.tail == 0 && !c.claimed.has(at-1)):
+	case f.kind == textBlock && (f.anew || !(adjacent && prev.kind == textBlock && prev.tail == 0 && !c.claimed.has(at-1))):
 		c.try(at, &textFormat)
 	case f.kind == otherBlock && f.format == 0 && adjacent && prev.tail > 0 && len(c.unknown) < maxAgain && !c.ind.maps(at):
 		c.unknown = append(c.unknown, at)

@@ -21,6 +21,7 @@ type fact struct {
 	kind   kind
 	format uint8 // index in formats of what seems to start here, 0 for nothing
 	tail   int   // zeros at the end
+	anew   bool  // text that is the beginning of a file, whatever lies before
 }
 
 // minTail is how many zeros at the end of a block of unknown contents are taken
@@ -37,7 +38,7 @@ func look(b []byte, sp *space) fact {
 	}
 	f := fact{kind: otherBlock, format: sniff(b), tail: tail}
 	if isText(b[:len(b)-tail]) {
-		f.kind = textBlock
+		f.kind, f.anew = textBlock, beginsAnew(0, b[:len(b)-tail])
 	}
 	return f
 }

@@ -70,6 +70,7 @@ func cutUTF8(b []byte) bool {
 
 func walkText(s *stream) verdict {
 	var head []byte
+	var end byte // the last byte of the block before
 	for off := int64(0); ; off += s.size {
 		b := s.at(off, int(s.size))
 		if b == nil {
@@ -80,6 +81,10 @@ func walkText(s *stream) verdict {
 		if !isText(text) {
 			return verdict{}
 		}
+		if off > 0 && beginsAnew(end, text) {
+			return verdict{}
+		}
+		end = text[len(text)-1]
 		if len(head) < typeHead {
 			head = append(head, text...)
 		}
