@@ -97,6 +97,11 @@ func beginsAnew(before byte, b []byte) bool {
 	if !more || len(first) > 256 {
 		return false
 	}
+	if tableHead.Match(first) && sameColumns(first, rest) {
+		if second, _, _ := bytes.Cut(rest, []byte("\n")); bytes.ContainsAny(second, "0123456789") {
+			return true // the head of a table
+		}
+	}
 	return anew.Match(first) || sourceLine.Match(first) && (len(rest) == 0 || rest[0] == '\n' || rest[0] == '\r' || sourceLine.Match(rest))
 }
 
@@ -172,6 +177,8 @@ var (
 	firstWord = regexp.MustCompile(`^(package|import|from|module|use|using|namespace|export|include|require|library|source|def|class|function|func|fn|pub|var|let|const|type|interface|struct|enum|union|typedef|extern|static|inline|int|void|char|unsigned|double|float|long|bool|template|program|unit|if|for|while|set|local|declare|create|select|insert|update|delete|alter|drop|begin|body|html|div|span|table|define|global|option|syntax|return|async|abstract|public|private|protected|final|mod|extension|with|pragma|print|echo|exec|eval|cd|all|target|default|diff|commit|tree|blob|object|version|name|title|author|date|id|key|ssh-[a-z0-9]+|ecdsa-[a-z0-9-]+)\b`)
 	// anew is a line that is nowhere but at a file's beginning.
 	anew = regexp.MustCompile(`^(#!/|<\?xml |<\?php|<!DOCTYPE |<html[ >]|-----BEGIN |%!PS|\{\\rtf|# -\*- |# vim: |From \S+@|(From|To|Subject|Return-Path|Received|Date|Message-ID): |\[[A-Za-z0-9_. -]+\]\r?$|// Copyright |/\* Copyright |# Copyright |package [a-z_0-9]+;?\r?$)`)
+	// tableHead is the names of three columns or more.
+	tableHead = regexp.MustCompile(`^"?[A-Za-z_][A-Za-z_.\- ]*"?([;,\t|]"?[A-Za-z_][A-Za-z_.\- ]*"?){2,}\r?$`)
 	// sourceLine is one that source code begins with: a comment or a declaration.
 	sourceLine = regexp.MustCompile(`^(//+ |/\*|# |#include [<"]|#if(n?def)? |import |from \S+ import |package |'use strict'|"use strict"|"""|;; |-- |%% )`)
 	// number is what a line that begins with one may go on with: it is counted, a

@@ -113,6 +113,7 @@ type carver struct {
 	unknown []uint64 // where a file of no known form may start
 	work    int64    // that walks may still do, in bytes
 
+	fresh    uint64 // where a text before broke off for sure
 	prev     fact   // of the block before
 	prevAt   uint64 // and which that was
 	havePrev bool
@@ -135,7 +136,7 @@ func (c *carver) block(at uint64, f fact) {
 		}
 	}
 	switch {
-	case f.kind == textBlock && (f.anew || !(adjacent && prev.kind == textBlock && prev.tail == 0 && !c.claimed.has(at-1))):
+	case f.kind == textBlock && (f.anew || at == c.fresh || !c.ind.maps(at) && !(adjacent && prev.kind == textBlock && prev.tail == 0 && !c.claimed.has(at-1))):
 		c.try(at, &textFormat)
 	case f.kind == otherBlock && f.format == 0 && adjacent && prev.tail > 0 && len(c.unknown) < maxAgain && !c.ind.maps(at):
 		c.unknown = append(c.unknown, at)

@@ -227,6 +227,50 @@ func TestIndirect(t *testing.T) {
 	}
 }
 
+// TestIndirectLoop has an indirect block that leads back to its own blocks.
+func TestIndirectLoop(t *testing.T) {
+	const size = 1024
+	d := &disk{size: size}
+	text := sampleText(300 * size)
+	first := d.put(text[:12*size], true)
+	d.put(text[12*size:300*size], true)
+	indirect := d.put(make([]byte, size), true)
+	for i := range 256 {
+		le.PutUint32(d.b[int(indirect.Start)*size+4*i:], uint32(first.Start)+12+uint32(i))
+	}
+	for i := 200; i < 256; i++ { // back to the first of them
+		le.PutUint32(d.b[int(indirect.Start)*size+4*i:], uint32(first.Start)+11+uint32(i-200))
+	}
+	d.find(t, Options{Indirect: true})
+}
+
+// TestUnproven has text on ext2 whose indirect block is gone: what lies behind its
+// first chunk is another file.
+func TestUnproven(t *testing.T) {
+	const size = 4096
+	d := &disk{size: size}
+	d.put(sampleText(16*size), true)
+	next := append([]byte("[next]\n"), sampleText(5000)...)
+	d.put(next, true)
+	if pieces := d.find(t, Options{Indirect: true}); len(pieces) != 1 || !d.has(pieces, next) {
+		t.Errorf("%+v", pieces)
+	}
+}
+
+// TestSplice has a file right behind the first blocks of a text that goes on
+// elsewhere.
+func TestSplice(t *testing.T) {
+	const size = 1024
+	for _, next := range []string{"#!/bin/sh\necho\n", "package main\n\nfunc main() {}\n", "id;date;what\n1;2020-01-02;a\n2;2020-01-03;b\n", "// Copyright\n\n"} {
+		d := &disk{size: size}
+		d.put(sampleText(3*size), true)
+		d.put([]byte(next), true)
+		if pieces := d.find(t, Options{}); len(pieces) != 1 || !d.has(pieces, []byte(next)) {
+			t.Errorf("%q: %+v", next, pieces)
+		}
+	}
+}
+
 // TestNotFiles has blocks of the file system's own.
 func TestNotFiles(t *testing.T) {
 	const size = 1024

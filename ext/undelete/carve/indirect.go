@@ -40,7 +40,9 @@ func (c *carver) findIndirect(ctx context.Context, progress func(int64)) error {
 				ind.where[names[0].at] = first + uint64(i)
 			}
 			for _, sp := range names {
-				ind.named.cover(sp.at, sp.n)
+				if len(ind.named) < maxSpans {
+					ind.named.cover(sp.at, sp.n)
+				}
 			}
 		}
 		progress(int64(first) * int64(c.space.blockSize))

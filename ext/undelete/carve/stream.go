@@ -1,11 +1,11 @@
 package carve
 
 import (
+	"cmp"
 	"encoding/binary"
 	"io"
+	"slices"
 	"sync"
-
-	"github.com/extscope/extscope/ext/layout"
 )
 
 var (
@@ -62,7 +62,7 @@ func (s *stream) extend(at uint64) {
 			at, n = s.c.claimed.free(at + 1)
 		}
 	}
-	if at >= s.c.space.total || len(s.m) == maxSpans {
+	if at >= s.c.space.total || len(s.m) >= maxSpans {
 		s.ended = true
 		return
 	}
@@ -84,6 +84,10 @@ func (s *stream) extend(at uint64) {
 func (s *stream) grow() {
 	last := s.m[len(s.m)-1]
 	next := last.at + last.n
+	if len(s.m) >= maxSpans {
+		s.ended = true
+		return
+	}
 	if s.c.ind != nil && s.c.ind.boundary(s.blocks) {
 		if spans, ok := s.c.ind.follow(s.c, next); ok {
 			for _, sp := range spans {
@@ -194,7 +198,22 @@ func (s *stream) jumps(size int64) bool {
 	return false
 }
 
-// spans gives the blocks of a file of the size, nil where there are not so many.
+// unproven reports whether there should be an indirect block that says how the
+// file goes on, and none was found.
+func (s *stream) unproven() bool {
+	if s.c.ind == nil || s.blocks <= direct {
+		return false
+	}
+	for _, m := range s.m {
+		if m.proven {
+			return false
+		}
+	}
+	return true
+}
+
+// spans gives the blocks of a file of the size, nil where there are not so many,
+// or one comes twice, as indirect blocks may have it.
 func (s *stream) spans(size int64) []span {
 	want := uint64((size + s.size - 1) / s.size)
 	if _, _, ok := s.block(want - 1); !ok {
@@ -206,6 +225,12 @@ func (s *stream) spans(size int64) []span {
 			break
 		}
 		out = append(out, span{m.at, min(m.n, want-m.logical)})
+	}
+	sorted := slices.SortedFunc(slices.Values(out), func(a, b span) int { return cmp.Compare(a.at, b.at) })
+	for i := range sorted[1:] {
+		if sorted[i].at+sorted[i].n > sorted[i+1].at {
+			return nil
+		}
 	}
 	return out
 }
@@ -226,16 +251,6 @@ func (s *stream) settle(size int64) (int64, bool) {
 		return 0, false
 	}
 	return size + int64(rest-tail), true
-}
-
-// disk gives the place on disk of a block of the file.
-func (s *stream) disk(logical uint64) (layout.Block, bool) {
-	at, _, ok := s.block(logical)
-	if !ok {
-		return 0, false
-	}
-	b, _ := s.c.space.locate(at)
-	return b, true
 }
 
 // A cursor reads a stream from an offset on.
