@@ -111,6 +111,7 @@ type carver struct {
 	pieces  []Piece
 	failed  []uint64 // where a walk of a format that can prove itself came to no end
 	unknown []uint64 // where a file of no known form may start
+	heads   []uint64 // where a file may go on: the first blocks of stretches
 	work    int64    // that walks may still do, in bytes
 
 	fresh    uint64 // where a text before broke off for sure
@@ -123,7 +124,13 @@ type carver struct {
 func (c *carver) block(at uint64, f fact) {
 	prev, adjacent := c.prev, c.havePrev && c.prevAt+1 == at && c.space.adjacent(at)
 	c.prev, c.prevAt, c.havePrev = f, at, true
-	if f.kind == zeroBlock || f.kind == metaBlock || !c.space.mayStart(at) || c.claimed.has(at) {
+	if f.kind == zeroBlock || f.kind == metaBlock || c.claimed.has(at) {
+		return
+	}
+	if f.kind == otherBlock && f.format == 0 && (!adjacent || prev.tail > 0 || c.claimed.has(at-1) || c.space.chunkStart(at)) && len(c.heads) < maxAgain {
+		c.heads = append(c.heads, at)
+	}
+	if !c.space.mayStart(at) {
 		return
 	}
 	if f.format != 0 {
@@ -147,6 +154,7 @@ func (c *carver) block(at uint64, f fact) {
 // belong to other files: a file may go on behind one of those. Last come those of
 // no known form, which take what is left.
 func (c *carver) again(ctx context.Context) {
+	var left []uint64
 	for _, at := range c.failed {
 		if ctx.Err() != nil {
 			return
@@ -158,10 +166,11 @@ func (c *carver) again(ctx context.Context) {
 		if c.space.read(b, at) != nil {
 			continue
 		}
-		if id := sniff(b); id != 0 {
-			c.try(at, &formats[id])
+		if id := sniff(b); id != 0 && !c.try(at, &formats[id]) {
+			left = append(left, at)
 		}
 	}
+	c.search(ctx, left)
 	for _, at := range c.unknown {
 		if ctx.Err() == nil && c.claimed.has(at-1) && !c.claimed.has(at) {
 			c.try(at, &unknownFormat)
@@ -173,6 +182,11 @@ func (c *carver) again(ctx context.Context) {
 func (c *carver) try(at uint64, f *format) bool {
 	s := newStream(c, at)
 	defer s.close()
+	return c.keep(s, f)
+}
+
+// keep walks a stream and makes a piece of it if the walk holds.
+func (c *carver) keep(s *stream, f *format) bool {
 	v := f.walk(s)
 	if v.size <= 0 || s.spent() {
 		return false

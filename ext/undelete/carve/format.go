@@ -14,6 +14,10 @@ type format struct {
 	// proves says that the format has checks enough to tell when what follows is
 	// not its own: then a walk that failed is worth another try.
 	proves bool
+	// searched says that a walk notices soon when it is on a wrong way.
+	searched bool
+	// continues, where not nil, says whether a file may go on with a block.
+	continues func(b []byte) bool
 }
 
 // A verdict is what a walk came to. The zero verdict says no.
@@ -28,25 +32,25 @@ type verdict struct {
 // formats are tried by the first byte; 0 is none.
 var formats = []format{
 	{},
-	{name: "PNG", typ: "image/png", ext: ".png", starts: prefix("\x89PNG\r\n\x1a\n"), walk: walkPNG, proves: true},
-	{name: "JPEG", typ: "image/jpeg", ext: ".jpg", starts: startsJPEG, walk: walkJPEG, proves: true},
+	{name: "PNG", typ: "image/png", ext: ".png", starts: prefix("\x89PNG\r\n\x1a\n"), walk: walkPNG, proves: true, searched: true},
+	{name: "JPEG", typ: "image/jpeg", ext: ".jpg", starts: startsJPEG, walk: walkJPEG, proves: true, searched: true, continues: continuesJPEG},
 	{name: "GIF", typ: "image/gif", ext: ".gif", starts: startsGIF, walk: walkGIF},
 	{name: "PDF", typ: "application/pdf", ext: ".pdf", starts: prefix("%PDF-"), walk: walkPDF, proves: true},
-	{name: "ZIP", typ: "application/zip", ext: ".zip", starts: startsZIP, walk: walkZIP, proves: true},
-	{name: "gzip", typ: "application/gzip", ext: ".gz", starts: startsGzip, walk: walkGzip, proves: true},
-	{name: "bzip2", typ: "application/x-bzip2", ext: ".bz2", starts: startsBzip2, walk: walkBzip2, proves: true},
-	{name: "xz", typ: "application/x-xz", ext: ".xz", starts: prefix("\xfd7zXZ\x00"), walk: walkXZ, proves: true},
+	{name: "ZIP", typ: "application/zip", ext: ".zip", starts: startsZIP, walk: walkZIP, proves: true, searched: true},
+	{name: "gzip", typ: "application/gzip", ext: ".gz", starts: startsGzip, walk: walkGzip, proves: true, searched: true},
+	{name: "bzip2", typ: "application/x-bzip2", ext: ".bz2", starts: startsBzip2, walk: walkBzip2, proves: true, searched: true},
+	{name: "xz", typ: "application/x-xz", ext: ".xz", starts: prefix("\xfd7zXZ\x00"), walk: walkXZ, proves: true, searched: true},
 	{name: "zstd", typ: "application/zstd", ext: ".zst", starts: prefix("\x28\xb5\x2f\xfd"), walk: walkZstd},
 	{name: "7z", typ: "application/x-7z-compressed", ext: ".7z", starts: prefix("7z\xbc\xaf\x27\x1c"), walk: walk7z, proves: true},
 	{name: "tar", typ: "application/x-tar", ext: ".tar", starts: startsTar, walk: walkTar, proves: true},
-	{name: "SQLite", typ: "application/vnd.sqlite3", ext: ".sqlite", starts: prefix("SQLite format 3\x00"), walk: walkSQLite, proves: true},
+	{name: "SQLite", typ: "application/vnd.sqlite3", ext: ".sqlite", starts: prefix("SQLite format 3\x00"), walk: walkSQLite, proves: true, searched: true},
 	{name: "ELF", typ: "application/x-elf", ext: ".elf", starts: startsELF, walk: walkELF},
 	{name: "ar", typ: "application/x-archive", ext: ".a", starts: prefix("!<arch>\n"), walk: walkAr},
 	{name: "RIFF", typ: "application/octet-stream", ext: "", starts: startsRIFF, walk: walkRIFF},
 	{name: "MP4", typ: "video/mp4", ext: ".mp4", starts: startsMP4, walk: walkMP4},
-	{name: "Ogg", typ: "application/ogg", ext: ".ogg", starts: prefix("OggS\x00\x02"), walk: walkOgg, proves: true},
+	{name: "Ogg", typ: "application/ogg", ext: ".ogg", starts: prefix("OggS\x00\x02"), walk: walkOgg, proves: true, searched: true},
 	{name: "MP3", typ: "audio/mpeg", ext: ".mp3", starts: startsMP3, walk: walkMP3},
-	{name: "FLAC", typ: "audio/flac", ext: ".flac", starts: startsFLAC, walk: walkFLAC, proves: true},
+	{name: "FLAC", typ: "audio/flac", ext: ".flac", starts: startsFLAC, walk: walkFLAC, proves: true, searched: true},
 	{name: "BMP", typ: "image/bmp", ext: ".bmp", starts: startsBMP, walk: walkBMP},
 	{name: "Java class", typ: "application/java-vm", ext: ".class", starts: startsClass, walk: walkClass},
 	{name: "font", typ: "font/sfnt", ext: ".ttf", starts: startsSFNT, walk: walkSFNT, proves: true},
@@ -55,7 +59,7 @@ var formats = []format{
 	{name: "Git", typ: "application/x-git", ext: ".pack", starts: startsGit, walk: walkGit, proves: true},
 	{name: "Git", typ: "application/x-git-pack-index", ext: ".idx", starts: startsGitIndex, walk: walkGitIndex, proves: true},
 	{name: "icon", typ: "image/vnd.microsoft.icon", ext: ".ico", starts: startsICO, walk: walkICO},
-	{name: "zlib", typ: "application/zlib", ext: ".zlib", starts: startsZlib, walk: walkZlib, proves: true},
+	{name: "zlib", typ: "application/zlib", ext: ".zlib", starts: startsZlib, walk: walkZlib, proves: true, searched: true},
 	{name: "UTF-16", typ: "text/plain; charset=utf-16le", ext: ".txt", starts: startsUTF16, walk: walkUTF16},
 }
 

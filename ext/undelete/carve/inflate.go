@@ -17,7 +17,7 @@ var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 
 // inflate decompresses a deflate stream into nothing but a checksum.
 func (s *stream) inflate(off int64, sum hash.Hash32) (end, size int64, ok bool) {
-	c := &cursor{s: s, off: off}
+	c := s.cursor(off)
 	r := inflaters.Get().(io.ReadCloser)
 	defer inflaters.Put(r)
 	if r.(flate.Resetter).Reset(c, nil) != nil {
@@ -144,7 +144,7 @@ func startsBzip2(b []byte) bool {
 
 // walkBzip2 decompresses stream after stream; each has its checksums.
 func walkBzip2(s *stream) verdict {
-	c := &cursor{s: s}
+	c := s.cursor(0)
 	size, err := s.drain(bzip2.NewReader(c), nil)
 	end := c.off
 	var bad bzip2.StructuralError

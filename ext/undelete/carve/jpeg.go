@@ -9,6 +9,24 @@ func startsJPEG(b []byte) bool {
 	return b[0] == 0xff && b[1] == 0xd8 && b[2] == 0xff && (b[3] >= 0xe0 && b[3] <= 0xef || b[3] == 0xdb || b[3] == 0xfe || b[3] == 0xc0 || b[3] == 0xc2 || b[3] == 0xc4)
 }
 
+// continuesJPEG reports whether a block may be of a scan: markers are restarts, or
+// the end.
+func continuesJPEG(b []byte) bool {
+	for i := 0; ; {
+		n := bytes.IndexByte(b[i:], 0xff)
+		if n < 0 || i+n+1 >= len(b) {
+			return true
+		}
+		i += n + 1
+		switch m := b[i]; {
+		case m == 0xd9:
+			return true
+		case m != 0 && m != 0xff && (m < 0xd0 || m > 0xd7):
+			return false
+		}
+	}
+}
+
 // maxImages bounds the pictures in one file: a camera may put previews behind the
 // first (multi-picture format).
 const maxImages = 64

@@ -129,7 +129,7 @@ func (f *jpegFrame) tables(b []byte) bool {
 
 // jpegBits reads entropy-coded data bit by bit, up to a marker.
 type jpegBits struct {
-	c      cursor
+	c      *cursor
 	acc    uint64
 	n      int  // bits in acc
 	marker byte // where one was met; then all that is left is in acc
@@ -230,6 +230,33 @@ type jpegScan struct {
 	refine   bool
 	r        *jpegBits
 	run      int // blocks to come without coefficients
+	x, y, n  int // the MCU to come: place and number
+	restarts int
+}
+
+// A jpegMark keeps the state of a scan at the last MCU that begins before an
+// offset, so that what might follow there can be decoded without all before it.
+type jpegMark struct {
+	off  int64
+	scan jpegScan
+	bits jpegBits
+	at   int64 // how far the bits had been read
+	ok   bool
+}
+
+// keep takes the state of a scan.
+func (m *jpegMark) keep(sc *jpegScan) {
+	m.scan, m.bits, m.at, m.ok = *sc, *sc.r, sc.r.c.off, true
+}
+
+// resume goes on with a scan in another stream and reports whether it comes to
+// the end of it.
+func (m *jpegMark) resume(s *stream) bool {
+	sc, bits := m.scan, m.bits
+	bits.c = s.cursor(m.at)
+	sc.r = &bits
+	_, ok := sc.all()
+	return ok && bits.padded()
 }
 
 // decode goes through the scan whose header is b and whose data lies at an
@@ -242,7 +269,7 @@ func (f *jpegFrame) decode(s *stream, b []byte, off int64) (end int64, restarts 
 	if n < 1 || n > len(f.comps) || len(b) != 4+2*n {
 		return 0, 0
 	}
-	scan := &jpegScan{f: f, r: &jpegBits{c: cursor{s: s, off: off}}}
+	scan := &jpegScan{f: f, r: &jpegBits{c: s.cursor(off)}}
 	for i := range n {
 		for j := range f.comps {
 			if f.comps[j].id == b[1+2*i] {
@@ -287,29 +314,35 @@ func (sc *jpegScan) all() (restarts int, ok bool) {
 		c := sc.comps[0]
 		mw, mh = (f.w*c.h+8*hmax-1)/(8*hmax), (f.h*c.v+8*vmax-1)/(8*vmax)
 	}
-	n := 0
-	for y := range mh {
+	mark := sc.r.c.s.mark
+	if f.progressive {
+		mark = nil // what is known of coefficients would have to be kept, too
+	}
+	for ; sc.y < mh; sc.x, sc.y = 0, sc.y+1 {
 		if sc.r.c.s.spent() {
 			return 0, false
 		}
 		sc.r.c.s.charge(mw) // a block may take less than a byte, and for hostile pictures nothing
-		for x := range mw {
-			if f.interval > 0 && n > 0 && n%f.interval == 0 {
-				if !sc.r.restart(restarts) {
+		for ; sc.x < mw; sc.x++ {
+			if mark != nil && sc.r.c.off <= mark.off {
+				mark.keep(sc)
+			}
+			if f.interval > 0 && sc.n > 0 && sc.n%f.interval == 0 {
+				if !sc.r.restart(sc.restarts) {
 					return 0, false
 				}
 				sc.run = 0
-				restarts++
+				sc.restarts++
 			}
-			n++
+			sc.n++
 			for i, c := range sc.comps {
 				if single {
-					sc.block(i, c, y*c.w+x)
+					sc.block(i, c, sc.y*c.w+sc.x)
 					continue
 				}
 				for v := range c.v {
 					for h := range c.h {
-						sc.block(i, c, (y*c.v+v)*c.w+x*c.h+h)
+						sc.block(i, c, (sc.y*c.v+v)*c.w+sc.x*c.h+h)
 					}
 				}
 			}
@@ -318,7 +351,7 @@ func (sc *jpegScan) all() (restarts int, ok bool) {
 			}
 		}
 	}
-	return restarts, true
+	return sc.restarts, true
 }
 
 // block passes over one block of 64 coefficients.

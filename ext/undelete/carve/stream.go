@@ -34,6 +34,11 @@ type stream struct {
 	bufOff int64
 	bufLen int
 	ahead  int // what the last window was read for
+	most   int // to read ahead
+	turns  []turn
+	high   int64     // the farthest that a walk has asked for
+	last   *cursor   // the newest, which may be farther
+	mark   *jpegMark // where a search has a scan's state kept, if not nil
 }
 
 // mapped is a span and the file's block that it starts with.
@@ -44,10 +49,14 @@ type mapped struct {
 	proven bool // an indirect block says that the span follows
 }
 
+// A turn says where the contents go on from a block of the file: what a search
+// supposes.
+type turn struct{ logical, at uint64 }
+
 var buffers = sync.Pool{New: func() any { b := make([]byte, streamBuffer); return &b }}
 
 func newStream(c *carver, at uint64) *stream {
-	s := &stream{c: c, size: int64(c.space.blockSize), buf: *buffers.Get().(*[]byte)}
+	s := &stream{c: c, size: int64(c.space.blockSize), buf: *buffers.Get().(*[]byte), most: streamBuffer}
 	s.extend(at)
 	return s
 }
@@ -68,6 +77,15 @@ func (s *stream) extend(at uint64) {
 	}
 	_, inRun := s.c.space.locate(at)
 	n = min(n, inRun)
+	for _, m := range s.m[:min(len(s.m), len(s.m)*len(s.turns))] { // no block twice
+		if at < m.at+m.n && m.at < at+n {
+			if at >= m.at {
+				s.ended = true
+				return
+			}
+			n = m.at - at
+		}
+	}
 	jump := false
 	if len(s.m) > 0 {
 		last := s.m[len(s.m)-1]
@@ -75,6 +93,12 @@ func (s *stream) extend(at uint64) {
 	}
 	if s.c.ind != nil {
 		n = min(n, s.c.ind.until(s.blocks))
+	}
+	for _, t := range s.turns {
+		if t.logical > s.blocks {
+			n = min(n, t.logical-s.blocks)
+			break
+		}
 	}
 	s.m = append(s.m, mapped{s.blocks, span{at, n}, jump, false})
 	s.blocks += n
@@ -87,6 +111,12 @@ func (s *stream) grow() {
 	if len(s.m) >= maxSpans {
 		s.ended = true
 		return
+	}
+	for _, t := range s.turns {
+		if t.logical == s.blocks {
+			s.extend(t.at)
+			return
+		}
 	}
 	if s.c.ind != nil && s.c.ind.boundary(s.blocks) {
 		if spans, ok := s.c.ind.follow(s.c, next); ok {
@@ -111,12 +141,14 @@ func (s *stream) at(off int64, n int) []byte {
 	if off < 0 || n < 0 || n > maxPeek {
 		return nil
 	}
+	s.high = max(s.high, off+int64(n))
 	if off >= s.bufOff && off+int64(n) <= s.bufOff+int64(s.bufLen) {
 		return s.buf[off-s.bufOff:][:n]
 	}
 	start := off - off%s.size
-	for got := s.fill(start); off+int64(n) > start+int64(got); got = s.fill(start) {
-		if got < s.ahead || s.ahead == len(s.buf) {
+	need := int(off-start) + n
+	for got := s.fill(start, need); need > got; got = s.fill(start, need) {
+		if got < s.ahead || s.ahead == s.most {
 			return nil
 		}
 	}
@@ -125,7 +157,7 @@ func (s *stream) at(off int64, n int) []byte {
 
 // some gives the bytes from an offset on that are at hand, at least one.
 func (s *stream) some(off int64) []byte {
-	if s.at(off, 1) == nil {
+	if b := s.at(off, 1); b == nil {
 		return nil
 	}
 	return s.buf[off-s.bufOff : s.bufLen]
@@ -133,9 +165,12 @@ func (s *stream) some(off int64) []byte {
 
 // fill reads the window from a block's start on. The first is small, for small
 // files and for walks that fail early.
-func (s *stream) fill(start int64) int {
-	s.ahead = min(max(2*s.ahead, maxPeek/4), len(s.buf))
+func (s *stream) fill(start int64, need int) int {
+	s.ahead = min(max(2*s.ahead, maxPeek/4), s.most)
 	want := int(max(int64(s.ahead), 2*s.size))
+	if s.most < len(s.buf) && need > want {
+		want = min(need, len(s.buf))
+	}
 	s.bufOff, s.bufLen = start, 0
 	for s.bufLen < want {
 		at, n, ok := s.block(uint64((start + int64(s.bufLen)) / s.size))
@@ -258,6 +293,19 @@ type cursor struct {
 	s   *stream
 	off int64
 	buf []byte // at hand
+}
+
+func (s *stream) cursor(off int64) *cursor {
+	s.last = &cursor{s: s, off: off}
+	return s.last
+}
+
+// reach gives how far a walk came.
+func (s *stream) reach() int64 {
+	if s.last != nil {
+		return max(s.high, s.last.off)
+	}
+	return s.high
 }
 
 func (c *cursor) ReadByte() (byte, error) {
