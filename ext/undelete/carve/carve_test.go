@@ -2,8 +2,11 @@ package carve
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
+	"image/jpeg"
+	"image/png"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -242,6 +245,41 @@ func TestIndirectLoop(t *testing.T) {
 		le.PutUint32(d.b[int(indirect.Start)*size+4*i:], uint32(first.Start)+11+uint32(i-200))
 	}
 	d.find(t, Options{Indirect: true})
+}
+
+// TestSearch has files that break off at the end of a chunk, and go on before or
+// far behind, with nothing to say where.
+func TestSearch(t *testing.T) {
+	const size = 4096
+	var large, photo, packed bytes.Buffer
+	must(t, png.Encode(&large, picture(250, 200)))
+	must(t, jpeg.Encode(&photo, picture(700, 600), &jpeg.Options{Quality: 90}))
+	w := gzip.NewWriter(&packed)
+	w.Write(noise(rand.NewChaCha8([32]byte{5}), 150000))
+	must(t, w.Close())
+	for name, data := range map[string][]byte{"png": large.Bytes(), "jpeg": photo.Bytes(), "gzip": packed.Bytes()} {
+		if len(data) < 2*chunkSize {
+			t.Fatalf("%s: %d bytes", name, len(data))
+		}
+		stuff := noise(rand.NewChaCha8([32]byte{6}), 20*chunkSize)
+		for _, order := range [][]int{{0, 1}, {1, 0}} {
+			d := &disk{size: size}
+			for _, part := range order {
+				if part == 0 {
+					d.put(data[:chunkSize], true)
+				} else {
+					d.put(data[chunkSize:], true)
+				}
+				for len(d.b)%chunkSize != 0 {
+					d.put(make([]byte, size), true)
+				}
+				d.put(stuff, true)
+			}
+			if pieces := d.find(t, Options{}); !d.has(pieces, data) {
+				t.Errorf("%s, parts %v: not found", name, order)
+			}
+		}
+	}
 }
 
 // TestUnproven has text on ext2 whose indirect block is gone: what lies behind its

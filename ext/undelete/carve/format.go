@@ -43,7 +43,7 @@ var formats = []format{
 	{name: "zstd", typ: "application/zstd", ext: ".zst", starts: prefix("\x28\xb5\x2f\xfd"), walk: walkZstd},
 	{name: "7z", typ: "application/x-7z-compressed", ext: ".7z", starts: prefix("7z\xbc\xaf\x27\x1c"), walk: walk7z, proves: true},
 	{name: "tar", typ: "application/x-tar", ext: ".tar", starts: startsTar, walk: walkTar, proves: true},
-	{name: "SQLite", typ: "application/vnd.sqlite3", ext: ".sqlite", starts: prefix("SQLite format 3\x00"), walk: walkSQLite, proves: true, searched: true},
+	{name: "SQLite", typ: "application/vnd.sqlite3", ext: ".sqlite", starts: prefix("SQLite format 3\x00"), walk: walkSQLite},
 	{name: "ELF", typ: "application/x-elf", ext: ".elf", starts: startsELF, walk: walkELF},
 	{name: "ar", typ: "application/x-archive", ext: ".a", starts: prefix("!<arch>\n"), walk: walkAr},
 	{name: "RIFF", typ: "application/octet-stream", ext: "", starts: startsRIFF, walk: walkRIFF},

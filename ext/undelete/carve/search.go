@@ -60,7 +60,7 @@ func (c *carver) searchOne(ctx context.Context, at uint64, f *format) {
 		}
 		turns = append(turns, best)
 		s := newStream(c, at)
-		s.turns = turns
+		s.take(turns)
 		done := c.keep(s, f)
 		r := s.reach()
 		s.close()
@@ -110,7 +110,8 @@ func (c *carver) tryTurn(at uint64, f *format, turns []turn, mark *jpegMark) (do
 	}
 	s := newStream(c, at)
 	defer s.close()
-	s.turns, s.most = turns, chunkSize/4
+	s.take(turns)
+	s.most = chunkSize / 4
 	done = mark.resume(s)
 	return done, s.reach()
 }
@@ -119,9 +120,19 @@ func (c *carver) tryTurn(at uint64, f *format, turns []turn, mark *jpegMark) (do
 func (c *carver) walkTo(at uint64, f *format, turns []turn, mark *jpegMark) (done bool, reach int64) {
 	s := newStream(c, at)
 	defer s.close()
-	s.turns, s.most, s.mark = turns, chunkSize/4, mark
+	s.take(turns)
+	s.most, s.mark = chunkSize/4, mark
 	v := f.walk(s)
 	return v.size > 0 && v.sure, s.reach()
+}
+
+// take has a new stream go by turns.
+func (s *stream) take(turns []turn) {
+	s.turns = turns
+	if len(turns) > 0 && len(s.m) > 0 && turns[0].logical < s.m[0].n {
+		s.m[0].n = turns[0].logical
+		s.blocks = turns[0].logical
+	}
 }
 
 // breaks gives the blocks of a file at which it may have gone on elsewhere, for a

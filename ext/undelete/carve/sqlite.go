@@ -49,7 +49,7 @@ func walkSQLite(s *stream) verdict {
 			return verdict{}
 		}
 	}
-	return verdict{size: pages * page, sure: trees*2 > pages, why: fmt.Sprintf("%d pages as the header says, %d of them in trees", pages, trees)}
+	return verdict{size: pages * page, why: fmt.Sprintf("%d pages as the header says, %d of them in trees", pages, trees)}
 }
 
 // isTreePage looks at the header of a page of a tree: its kind, how many cells
