@@ -9,6 +9,10 @@
 // and only zeros may follow in that block. A header alone is never enough: a
 // format is walked to its end, with whatever checksums it has, and text goes on
 // to the block that zeros end.
+//
+// A file that goes on behind blocks in use, behind another's, or wherever an
+// indirect block says, is followed there. Where nothing says, a piece in several
+// runs is given only if checks of its format cover all of it.
 package carve
 
 import (
@@ -76,6 +80,7 @@ func Find(ctx context.Context, r io.ReaderAt, free []Run, o Options) ([]Piece, e
 		pass++
 	}
 	if err := sp.scan(ctx, look, func(first uint64, data []byte, facts []fact) error {
+		c.chunk, c.chunkAt = data, first
 		for i := range facts {
 			c.block(first+uint64(i), facts[i])
 		}
@@ -84,6 +89,7 @@ func Find(ctx context.Context, r io.ReaderAt, free []Run, o Options) ([]Piece, e
 	}); err != nil {
 		return nil, err
 	}
+	c.chunk = nil
 	c.again(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -113,6 +119,9 @@ type carver struct {
 	unknown []uint64 // where a file of no known form may start
 	heads   []uint64 // where a file may go on: the first blocks of stretches
 	work    int64    // that walks may still do, in bytes
+
+	chunk   []byte // what the scan has read last, from chunkAt on
+	chunkAt uint64
 
 	fresh    uint64 // where a text before broke off for sure
 	prev     fact   // of the block before
@@ -217,6 +226,18 @@ func (c *carver) keep(s *stream, f *format) bool {
 	return true
 }
 
+// read fills b with blocks from one on: most of them the scan has at hand.
+func (c *carver) read(b []byte, at uint64) error {
+	if at >= c.chunkAt {
+		off := (at - c.chunkAt) * uint64(c.space.blockSize)
+		if end := off + uint64(len(b)); end <= uint64(len(c.chunk)) && end > off {
+			copy(b, c.chunk[off:end])
+			return nil
+		}
+	}
+	return c.space.read(b, at)
+}
+
 // meta reports whether a block is the file system's own, by its looks. Such a
 // block may lie between two of a file.
 func (c *carver) meta(at uint64) bool {
@@ -225,7 +246,7 @@ func (c *carver) meta(at uint64) bool {
 	}
 	b := make([]byte, c.space.blockSize)
 	c.work -= int64(len(b))
-	return c.space.read(b, at) == nil && (isMeta(b) || c.ind != nil && isIndirect(b, c.space))
+	return c.read(b, at) == nil && (isMeta(b) || c.ind != nil && isIndirect(b, c.space))
 }
 
 func checkOptions(o Options) error {

@@ -17,7 +17,7 @@ const (
 	maxHeads    = 256     // that are tried for each
 	minGain     = 8 << 10 // that a turn has to bring, in bytes
 	fileShare   = 8 << 20 // what a search for one file may do, in bytes
-	searchShare = 2       // a search may do this part of the work of one pass
+	searchShare = 4       // a search may do this part of the work of one pass
 )
 
 // chunkStart reports whether a block lies where the allocator begins chunks.

@@ -185,9 +185,9 @@ func (s *stream) fill(start int64, need int) int {
 		if len(part) == 0 || s.spent() {
 			break
 		}
-		if s.c.space.read(part, at) != nil {
+		if s.c.read(part, at) != nil {
 			part = part[:s.size] // a block farther on may be the bad one
-			if s.c.space.read(part, at) != nil {
+			if s.c.read(part, at) != nil {
 				break
 			}
 		}
