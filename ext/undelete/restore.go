@@ -112,7 +112,10 @@ func (r *Restorer) place(c *Candidate) (dir, base string) {
 	case c.Name != nil:
 		return nameless, SafeName(c.Name)
 	}
-	return nameless, fmt.Sprintf("inode-%d-%d", c.Ino, c.Gen)
+	if c.Ino == 0 {
+		return nameless, fmt.Sprintf("block-%d%s", c.Runs[0].Physical, c.Ext)
+	}
+	return nameless, fmt.Sprintf("inode-%d-%d%s", c.Ino, c.Gen, c.Ext)
 }
 
 // mkdir makes a directory and those above it. Where a file is in the way the directory

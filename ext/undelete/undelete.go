@@ -83,6 +83,7 @@ type Candidate struct {
 	Sequence  uint32 // of the transaction that deleted it, 0 where that is not known
 
 	Technique Technique
+	Ext       string   // file name extension, with its dot, where the contents tell it
 	Evidence  []string // in words
 	Grade     Grade
 	Coverage  Coverage
@@ -166,7 +167,7 @@ func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 	}
 	f.result.f = f
 	f.fates = newFates(f.fs, f.log)
-	for _, step := range []func(context.Context) error{f.gatherHome, f.gatherLog, f.settle, f.gatherNames, f.strays, f.build, f.strayFiles} {
+	for _, step := range []func(context.Context) error{f.gatherHome, f.gatherLog, f.settle, f.gatherNames, f.strays, f.build, f.strayFiles, f.carve} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
