@@ -54,7 +54,12 @@ const maxBeside = 256
 func (l *Log) beside(ctx context.Context, lost []links.LostName, when func(*links.LostName) int) error {
 	by := map[Ino][]*links.LostName{}
 	for i := range lost {
-		if n := &lost[i]; !n.Gone {
+		n := &lost[i]
+		if n.Gone {
+			continue
+		}
+		// Of a file with one name it is plain which one came instead.
+		if in, err := l.FS.Inode(n.Ino); err == nil && (in.Links > 1 || in.IsDir()) {
 			by[n.Ino] = append(by[n.Ino], n)
 		}
 	}
