@@ -18,7 +18,15 @@ type bitmapHistory struct {
 	l      *Log
 	from   int
 	groups map[uint32]*groupBits
+	left   int // states that may still be read: groups of their own have no more than the log
 }
+
+func (l *Log) newBitmapHistory(from int) *bitmapHistory {
+	return &bitmapHistory{l: l, from: from, groups: map[uint32]*groupBits{}, left: l.copies}
+}
+
+// maxGroupBits bounds the groups that are kept.
+const maxGroupBits = 1 << 12
 
 // groupBits are what the states of one group's block bitmap, that of today the last,
 // tell of each bit.
@@ -39,22 +47,32 @@ func (b *groupBits) add(state []byte) {
 	}
 }
 
+var errManyBitmaps = errors.New("groups share their bitmaps")
+
 func (h *bitmapHistory) group(g uint32) *groupBits {
 	if b := h.groups[g]; b != nil {
 		return b
 	}
 	b := &groupBits{}
+	if len(h.groups) >= maxGroupBits {
+		clear(h.groups)
+	}
 	h.groups[g] = b
 	desc := h.l.FS.Group(g)
 	if desc == nil {
 		b.err = errNoGroup
 		return b
 	}
-	for _, v := range h.l.Archive.Versions(desc.BlockBitmap) {
-		if v.Transaction >= h.from && h.l.effect[v.Transaction] {
-			if raw, err := h.l.readCopy(v.Copy); err == nil {
-				b.add(raw)
-			}
+	for tx, c := range h.l.Archive.States(desc.BlockBitmap) {
+		if tx < h.from {
+			continue
+		}
+		if h.left--; h.left < 0 {
+			b.err = errManyBitmaps
+			return b
+		}
+		if raw, err := h.l.readCopy(c); err == nil {
+			b.add(raw)
 		}
 	}
 	var now []byte

@@ -93,8 +93,10 @@ func dotOf(b []byte) Ino {
 	return 0
 }
 
-// maxInlineDirs bounds the states of inline directories that are kept.
-const maxInlineDirs = 1 << 18
+const (
+	maxInlineDirs  = 1 << 18 // states of inline directories that are kept
+	maxInlineBytes = 128 << 20
+)
 
 // inlineDirs gives the states of directories that are kept in their inodes, by
 // transaction.
@@ -102,12 +104,12 @@ func (l *Log) inlineDirs(ctx context.Context) (map[int][]*ext.Inode, error) {
 	if l.FS.Super.Incompat&layout.IncompatInlineData == 0 {
 		return nil, nil
 	}
-	out, count := map[int][]*ext.Inode{}, 0
-	err := l.eachInode(ctx, func(tx int, in *ext.Inode) {
-		if in.IsDir() && in.HasInline() && in.Links > 0 && count < maxInlineDirs {
+	out, room := map[int][]*ext.Inode{}, min(maxInlineDirs, maxInlineBytes/l.FS.InodeSize())
+	err := l.eachInode(ctx, func(tx int, in, _ *ext.Inode) {
+		if in.IsDir() && in.HasInline() && in.Links > 0 && room > 0 {
 			raw := append([]byte(nil), in.Raw...)
 			out[tx] = append(out[tx], l.FS.DecodeInode(raw, in.Ino, in.Offset))
-			count++
+			room--
 		}
 	})
 	return out, err
