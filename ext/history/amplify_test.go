@@ -84,7 +84,7 @@ var costly = map[string]func() *maker{
 		return m // whose sequence it has not come to
 	},
 	"fast commits of one inode and its names": func() *maker {
-		m := newMaker(4096, 1<<18, 1<<10, long()+2048, long()/2)
+		m := newMaker(4096, 1<<18, 1<<10, max(long(), 4096), long()/2)
 		m.tx(m.tableCopy(12, func(raw []byte) { fillInode(raw, 0x41ed, 2, 0, 4096) }))
 		w := m.fast()
 		raw := make([]byte, 128)
@@ -102,7 +102,7 @@ var costly = map[string]func() *maker{
 		return m.clean()
 	},
 	"a fast commit of one inode over and over": func() *maker {
-		m := newMaker(4096, 1<<18, 1<<10, long()+2048, long()/4)
+		m := newMaker(4096, 1<<18, 1<<10, max(long(), 4096), long()/4)
 		m.tx(m.tableCopy(12, func(raw []byte) { fillInode(raw, 0x41ed, 2, 0, 4096) }))
 		w := m.fast()
 		raw := make([]byte, 128)
@@ -119,7 +119,7 @@ var costly = map[string]func() *maker{
 		return m.clean()
 	},
 	"fast commits behind transactions that never took effect": func() *maker {
-		m := newMaker(1024, 1<<18, 1<<10, long()+2048, long()/2)
+		m := newMaker(1024, 1<<18, 1<<10, max(long(), 4096), long()/2)
 		m.sequence = 1000
 		m.tx(m.tableCopy(12, func(raw []byte) { fillInode(raw, 0x41ed, 2, 0, 4096) }))
 		m.live()
@@ -136,7 +136,7 @@ var costly = map[string]func() *maker{
 		return m
 	},
 	"records of names in a directory of many states": func() *maker {
-		m := newMaker(4096, 1<<18, 1<<10, long()+2048, long()/2)
+		m := newMaker(4096, 1<<18, 1<<10, max(long(), 4096), long()/2)
 		for i := uint32(0); m.room(3); i++ {
 			m.tx(m.tableCopy(12, func(raw []byte) { fillInode(raw, 0x41ed, uint16(2+i%2), layout.FlagExtents, 4096) }))
 		}

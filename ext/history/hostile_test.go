@@ -19,10 +19,17 @@ import (
 // everything asks all that can be asked of the journal of an image.
 func everything(t testing.TB, image []byte) {
 	t.Helper()
+	everythingOf(t, bytes.NewReader(image), int64(len(image)))
+}
+
+func everythingOf(t testing.TB, image io.ReaderAt, size int64) {
+	t.Helper()
 	ctx := context.Background()
-	v, err := replay.Open(bytes.NewReader(image), int64(len(image)), replay.Options{})
+	v, err := replay.Open(image, size, replay.Options{})
 	if err != nil {
 		return
+	}
+	for range replay.Diff(ctx, v) {
 	}
 	l, err := history.Open(v)
 	if err != nil {

@@ -31,10 +31,11 @@ type loggedBlock struct {
 }
 
 // TookEffect reports whether the changes of transaction i were made: not so where it
-// was never committed, or is of a journal before this one.
+// was never committed, or not as a whole, so that replay ends before it, or where it is
+// of a journal before this one. The commit block of an older one may be gone since.
 func (a *Archive) TookEffect(i int) bool {
 	t := &a.Transactions[i]
-	return t.Damage&Ahead == 0 && (t.Damage&NoCommit == 0 || before(t.Sequence, a.end))
+	return t.Damage&Ahead == 0 && (t.Damage&(NoCommit|BadCommit) == 0 || before(t.Sequence, a.end))
 }
 
 // past makes the index of states, and of what revokes them, from that of versions.
