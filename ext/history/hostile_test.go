@@ -111,28 +111,3 @@ func TestHostile(t *testing.T) {
 		})
 	}
 }
-
-// FuzzHistory asks everything of images: fuzz data is a byte that chooses a sound
-// image, then patches, each three bytes of offset, one of length, and the bytes.
-func FuzzHistory(f *testing.F) {
-	var images [][]byte
-	for i, name := range []string{"journal/history", "journal/history-ext3", "journal/history-fast", "journal/rot"} {
-		images = append(images, exttest.Bytes(f, name))
-		f.Add([]byte{byte(i)})
-		f.Add([]byte{byte(i), 0x18, 0x4, 0, 4, 0xff, 0xff, 0xff, 0xff})
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) == 0 || int(data[0]) >= len(images) {
-			return
-		}
-		image := bytes.Clone(images[data[0]])
-		for data = data[1:]; len(data) > 4; {
-			at, n := int(data[0])|int(data[1])<<8|int(data[2])<<16, min(int(data[3]), len(data)-4)
-			if at < len(image) {
-				copy(image[at:], data[4:4+n])
-			}
-			data = data[4+n:]
-		}
-		within(t, func() { everything(t, image) })
-	})
-}
