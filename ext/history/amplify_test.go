@@ -260,7 +260,7 @@ var costly = map[string]func() *maker{
 // manyNames is a directory whose blocks were logged with names of inode ino, or, with
 // 0, of many, and are empty today.
 func manyNames(ino uint32, one bool) *maker {
-	m := newMaker(4096, 1<<17, 1<<16, long(), 0)
+	m := newMaker(4096, 1<<19, 1<<16, long(), 0)
 	m.inode(13, 0x81a4, 1, 0, 0)
 	for i := uint32(1000); i < 1<<16-100; i++ {
 		m.inode(i, 0x81a4, 1, 0, 0)

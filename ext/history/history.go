@@ -135,10 +135,13 @@ func (l *Log) When(moment string) (i int, err error) {
 // timeForms are how a time may be written; without a zone it is UTC.
 var timeForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02 15:04", "2006-01-02"}
 
+// maxSecond is the end of the year 9999: far beyond it time.Time wraps around.
+const maxSecond = 253402300799
+
 func parseTime(s string) (time.Time, bool) {
 	if seconds, ok := strings.CutPrefix(s, "@"); ok { // as date(1) takes it
 		n, err := strconv.ParseInt(seconds, 10, 64)
-		return time.Unix(n, 0).UTC(), err == nil
+		return time.Unix(n, 0).UTC(), err == nil && n >= -maxSecond && n <= maxSecond
 	}
 	for _, form := range timeForms {
 		if t, err := time.Parse(form, s); err == nil {
