@@ -22,7 +22,7 @@ func (f *FS) Canonical(path string) ([]byte, *Inode, error) {
 
 // CanonicalFrom is Canonical for a path that starts at a directory.
 func (f *FS) CanonicalFrom(dir *Inode, path string) ([]byte, *Inode, error) {
-	start, err := f.parts(dir)
+	start, err := f.parts(dir, nil)
 	if err != nil {
 		return nil, nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -125,18 +125,21 @@ func joinParts(parts []pathPart) []byte {
 
 // PathOf is the path of a directory, found by its ".." and those above it. The
 // error is fs.ErrNotExist where no name leads to it.
-func (f *FS) PathOf(dir *Inode) ([]byte, error) {
-	parts, err := f.parts(dir)
+func (f *FS) PathOf(dir *Inode) ([]byte, error) { return f.PathWithin(dir, nil) }
+
+// PathWithin is PathOf until the budget is exhausted; then the error is ErrDirBudget.
+func (f *FS) PathWithin(dir *Inode, budget *DirBudget) ([]byte, error) {
+	parts, err := f.parts(dir, budget)
 	return joinParts(parts), err
 }
 
-func (f *FS) parts(dir *Inode) ([]pathPart, error) {
+func (f *FS) parts(dir *Inode, budget *DirBudget) ([]pathPart, error) {
 	var parts []pathPart
 	for at := dir; at.Ino != layout.RootIno; {
 		if len(parts) == MaxWalkDepth {
 			return nil, corrupt("directory", "..", at.Offset, uint64(at.Ino))
 		}
-		up, err := f.Lookup(at, []byte(".."))
+		up, err := f.lookup(at, []byte(".."), budget)
 		if err != nil {
 			return nil, err
 		}
@@ -144,7 +147,7 @@ func (f *FS) parts(dir *Inode) ([]pathPart, error) {
 		if err != nil {
 			return nil, err
 		}
-		name, err := f.nameIn(parent, at.Ino)
+		name, err := f.nameIn(parent, at.Ino, budget)
 		if err != nil {
 			return nil, err
 		}
@@ -156,10 +159,10 @@ func (f *FS) parts(dir *Inode) ([]pathPart, error) {
 }
 
 // nameIn is the first name that a directory has for an inode.
-func (f *FS) nameIn(dir *Inode, ino Ino) ([]byte, error) {
+func (f *FS) nameIn(dir *Inode, ino Ino, budget *DirBudget) ([]byte, error) {
 	var errs errorList
 	namer := f.Namer(dir)
-	for e, err := range f.Entries(dir, false) {
+	for e, err := range f.EntriesWithin(dir, false, budget) {
 		switch {
 		case err != nil:
 			errs.add(err)

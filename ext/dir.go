@@ -32,12 +32,50 @@ var errNotDir = errors.New("not a directory")
 // read. Damage is yielded as an error at its place, and the walk goes on with
 // the next block; names in the damaged rest of a block come as removed ones.
 func (f *FS) Entries(dir *Inode, removed bool) iter.Seq2[Entry, error] {
+	return f.EntriesWithin(dir, removed, nil)
+}
+
+// A DirBudget bounds how many blocks of directories are read while many are gone
+// through. Each block belongs to one directory, but hostile ones share theirs.
+type DirBudget struct{ left uint64 }
+
+// NewDirBudget makes one that no sound file system exhausts.
+func (f *FS) NewDirBudget() *DirBudget { return DirBlocksBudget(2*f.blocksThere() + 4096) }
+
+// DirBlocksBudget makes one of that many blocks.
+func DirBlocksBudget(blocks uint64) *DirBudget { return &DirBudget{blocks} }
+
+// Take takes a block from a budget, nil for none; false where it is exhausted.
+func (b *DirBudget) Take() bool {
+	if b == nil {
+		return true
+	}
+	if b.left == 0 {
+		return false
+	}
+	b.left--
+	return true
+}
+
+// Spent reports whether a budget is exhausted.
+func (b *DirBudget) Spent() bool { return b.left == 0 }
+
+// ErrDirBudget says that a budget is exhausted.
+var ErrDirBudget = errors.New("too many directory blocks")
+
+// EntriesWithin is Entries until the budget is exhausted; then comes ErrDirBudget. A
+// nil budget bounds nothing.
+func (f *FS) EntriesWithin(dir *Inode, removed bool, budget *DirBudget) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if !dir.IsDir() {
 			yield(Entry{}, errNotDir)
 			return
 		}
 		if !f.hasMap(dir) {
+			if !budget.Take() {
+				yield(Entry{}, ErrDirBudget)
+				return
+			}
 			f.inlineEntries(dir, removed, yield)
 			return
 		}
@@ -69,6 +107,10 @@ func (f *FS) Entries(dir *Inode, removed bool) iter.Seq2[Entry, error] {
 					return
 				}
 				left--
+				if !budget.Take() {
+					yield(Entry{}, ErrDirBudget)
+					return
+				}
 				b := r.Physical + Block(i)
 				if err := f.ReadBlock(buf, b); err != nil {
 					if !yield(Entry{}, err) {

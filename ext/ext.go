@@ -76,6 +76,13 @@ func Open(r io.ReaderAt, size int64, o Options) (*FS, error) {
 	return f, nil
 }
 
+// Over gives the same file system over another reader, as one of its past: superblock
+// and group descriptors are those of f.
+func (f *FS) Over(r io.ReaderAt) *FS {
+	return &FS{Super: f.Super, SuperBytes: f.SuperBytes, SuperOffset: f.SuperOffset, r: r, size: f.size,
+		geometry: f.geometry, seed: f.seed, groups: f.groups}
+}
+
 // load works out what follows from the superblock, and reads the descriptors.
 func (f *FS) load(o Options) {
 	if o.BlockSize != 0 && o.BlockSize != f.Super.BlockSize() {

@@ -24,12 +24,14 @@ const maxPath = 4096 * MaxLinks
 // no-key spelling, and casefolded directories take other cases of a name when
 // there is no exact one. The error is fs.ErrNotExist when there is no such
 // name; damage met on the way is joined to it.
-func (f *FS) Lookup(dir *Inode, name []byte) (Ino, error) {
+func (f *FS) Lookup(dir *Inode, name []byte) (Ino, error) { return f.lookup(dir, name, nil) }
+
+func (f *FS) lookup(dir *Inode, name []byte, budget *DirBudget) (Ino, error) {
 	var errs errorList
 	var folded Ino
 	namer := f.Namer(dir)
 	casefold := dir.Flags&layout.FlagCasefold != 0 && !namer.Encrypted()
-	for e, err := range f.Entries(dir, false) {
+	for e, err := range f.EntriesWithin(dir, false, budget) {
 		switch {
 		case err == errNotDir:
 			return 0, err

@@ -17,6 +17,7 @@ type historyOptions struct {
 	evidence
 	output
 	content string
+	bytes   bool // --content is given
 }
 
 func newHistoryCmd(e *env) *cobra.Command {
@@ -43,7 +44,10 @@ mapped, and stderr tells which of them may hold something else by now.`,
   extscope history disk.img @12 -f json
   extscope history disk.img /home/ana/draft --content 27 -o draft`,
 		Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.bytes = cmd.Flags().Changed("content")
+			return o.run(cmd.Context(), e, args)
+		},
 	}
 	o.evidence.addFlags(cmd)
 	o.output.addFlags(cmd)
@@ -65,7 +69,7 @@ func (o *historyOptions) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if o.content != "" {
+	if o.bytes {
 		return o.contentsAt(ctx, e, v, l, args[1], ino, gen, all)
 	}
 	versions, err := l.InodeVersions(ino)

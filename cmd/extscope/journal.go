@@ -18,6 +18,7 @@ type journalOptions struct {
 	evidence
 	output
 	sequence string
+	one      bool // --sequence is given
 }
 
 func newJournalCmd(e *env) *cobra.Command {
@@ -44,7 +45,10 @@ which of them changed, the path of a directory, the group of a bitmap.`,
   extscope journal disk.img 1043
   extscope journal disk.img -f json`,
 		Args: cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.one = cmd.Flags().Changed("sequence")
+			return o.run(cmd.Context(), e, args)
+		},
 	}
 	o.evidence.addFlags(cmd)
 	o.output.addFlags(cmd)
@@ -55,7 +59,7 @@ which of them changed, the path of a directory, the group of a bitmap.`,
 func (o *journalOptions) run(ctx context.Context, e *env, args []string) error {
 	var block layout.Block
 	switch {
-	case len(args) == 2 && o.sequence != "":
+	case len(args) == 2 && o.one:
 		return usagef("BLOCK and --sequence are two questions")
 	case len(args) == 2:
 		n, err := strconv.ParseUint(args[1], 0, 64)
@@ -81,7 +85,7 @@ func (o *journalOptions) run(ctx context.Context, e *env, args []string) error {
 			return usagef("no block %d: they are numbered 0 to %d", block, v.fs.Super.BlocksCount-1)
 		}
 		r.Tables = []*report.Table{{Key: "versions", Columns: copyColumns(true), Rows: j.versions(block)}}
-	case o.sequence != "":
+	case o.one:
 		list, err := j.named(o.sequence)
 		if err != nil {
 			return err

@@ -15,10 +15,12 @@ import (
 // A moment is the flag --at, for commands that can look at the past.
 type moment struct {
 	at    string
+	given func() bool         // an empty one is a mistake, not today
 	doubt func(ext.Ino) error // for walks: what is not known of a directory of then
 }
 
 func (m *moment) addFlags(cmd *cobra.Command) {
+	m.given = func() bool { return cmd.Flags().Changed("at") }
 	cmd.Flags().StringVar(&m.at, "at", "", "look at the file system as the journal remembers it at `SEQ|TIME`: the end of a transaction, or of the last one by then")
 }
 
@@ -31,7 +33,7 @@ is 4.`
 
 // turn has the evidence looked at as of that moment.
 func (m *moment) turn(o *opened) error {
-	if m.at == "" {
+	if !m.given() {
 		return nil
 	}
 	l, err := o.log()

@@ -1,5 +1,7 @@
 package history
 
+import "errors"
+
 // A blockFate says what became of a block that a file had.
 type blockFate uint8
 
@@ -14,7 +16,15 @@ type bitmapHistory struct {
 	l      *Log
 	from   int
 	groups map[uint32]*groupBits
+	left   int // states that may still be read: groups of their own have no more than the log
 }
+
+func (l *Log) newBitmapHistory(from int) *bitmapHistory {
+	return &bitmapHistory{l: l, from: from, groups: map[uint32]*groupBits{}, left: l.copies}
+}
+
+// maxGroupBits bounds the groups that are kept.
+const maxGroupBits = 1 << 12
 
 // groupBits are what the states of one group's block bitmap, that of today the last,
 // tell of each bit.
@@ -35,17 +45,31 @@ func (b *groupBits) add(state []byte) {
 	}
 }
 
+var errManyBitmaps = errors.New("groups share their bitmaps")
+
 func (h *bitmapHistory) group(g uint32) *groupBits {
 	if b := h.groups[g]; b != nil {
 		return b
 	}
 	b := &groupBits{}
+	if len(h.groups) >= maxGroupBits {
+		clear(h.groups)
+	}
 	h.groups[g] = b
-	h.l.EachBitmap(g, func(tx int, bitmap []byte) {
-		if tx >= h.from {
-			b.add(bitmap)
+	h.l.EachBitmap(g, func(tx int, bitmap []byte) bool {
+		if tx < h.from {
+			return true
 		}
+		if h.left--; h.left < 0 {
+			b.err = errManyBitmaps
+			return false
+		}
+		b.add(bitmap)
+		return true
 	})
+	if b.err != nil {
+		return b
+	}
 	var now []byte
 	if now, _, b.err = h.l.FS.BlockBitmap(g); b.err == nil {
 		b.add(now)
@@ -74,18 +98,16 @@ func (h *bitmapHistory) fate(b Block) blockFate {
 	return fateFree
 }
 
-// EachBitmap calls visit with the copies of a group's block bitmap, oldest first. The
-// bitmap holds until visit returns.
-func (l *Log) EachBitmap(group uint32, visit func(tx int, bitmap []byte)) {
+// EachBitmap calls visit with the copies of a group's block bitmap, oldest first, until
+// it gives false. The bitmap holds until visit returns.
+func (l *Log) EachBitmap(group uint32, visit func(tx int, bitmap []byte) bool) {
 	desc := l.FS.Group(group)
 	if desc == nil {
 		return
 	}
-	for _, v := range l.Archive.Versions(desc.BlockBitmap) {
-		if l.effect[v.Transaction] {
-			if raw, err := l.readCopy(v.Copy); err == nil {
-				visit(v.Transaction, raw)
-			}
+	for tx, c := range l.Archive.States(desc.BlockBitmap) {
+		if raw, err := l.readCopy(c); err == nil && !visit(tx, raw) {
+			return
 		}
 	}
 }

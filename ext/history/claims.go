@@ -30,11 +30,16 @@ type claims struct {
 	blocks []Block // sorted
 	heads  []int32 // of the same: index plus one of the first claim
 	all    []claim
+	steps  int
 }
 
 const (
 	maxClaims      = 1 << 22
 	maxBlockClaims = 64 // of one block
+
+	// maxClaimSteps bounds the claims that are compared. Many states of inodes that
+	// each claim the whole log would otherwise ask for the product of both.
+	maxClaimSteps = 1 << 26
 )
 
 // learn finds out who had which block. It is done once.
@@ -50,7 +55,7 @@ func (l *Log) learn(ctx context.Context) error {
 	}
 	c.heads = make([]int32, len(c.blocks))
 	nodes := l.FS.NewNodeBudget()
-	if err := l.EachInode(ctx, func(tx, _ int, in *ext.Inode) { c.inode(l.FS, tx, in, nodes) }); err != nil {
+	if err := l.EachInode(ctx, func(tx, _ int, in, before *ext.Inode) { c.inode(l.FS, tx, in, before, nodes) }); err != nil {
 		return err
 	}
 	if err := l.claimsToday(ctx, c); err != nil {
@@ -61,10 +66,11 @@ func (l *Log) learn(ctx context.Context) error {
 }
 
 // EachInode calls visit with every inode in the inode tables that the log has copies
-// of, each state once, by block and then oldest first, and then with those of fast
-// commits. tx is the transaction, or that before the fast commit; fast is 0, or which
-// fast commit behind it. The inode's Raw holds until visit returns.
-func (l *Log) EachInode(ctx context.Context, visit func(tx, fast int, in *ext.Inode)) error {
+// of, each state once, by block and then oldest first, and with its state in the copy
+// before, if there is one; and then with those of fast commits. tx is the transaction,
+// or that before the fast commit; fast is 0, or which fast commit behind it. Both inodes'
+// Raw hold until visit returns.
+func (l *Log) EachInode(ctx context.Context, visit func(tx, fast int, in, before *ext.Inode)) error {
 	size := l.FS.InodeSize()
 	prev, buf := make([]byte, l.FS.BlockSize()), make([]byte, l.FS.BlockSize())
 	for _, run := range l.static {
@@ -72,23 +78,27 @@ func (l *Log) EachInode(ctx context.Context, visit func(tx, fast int, in *ext.In
 			continue
 		}
 		for _, b := range l.Archive.BlocksIn(run.Start, run.Len) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
 			first, count := l.FS.TableInodes(run.Group, uint64(b-run.Start))
 			fresh := true
-			for _, v := range l.Archive.Versions(b) {
-				if !l.effect[v.Transaction] || l.Journal.ReadCopy(buf, v.Copy) != nil {
+			for tx, c := range l.Archive.States(b) {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if l.Journal.ReadCopy(buf, c) != nil {
 					continue
 				}
-				off := l.Journal.Log().Offset(v.Log)
+				off := l.Journal.Log().Offset(c.Log)
 				for i := range int(count) {
 					at := i * size
 					if at+size > len(buf) {
 						break
 					}
-					if raw := buf[at:][:size]; fresh && !allZero(raw) || !fresh && !bytes.Equal(raw, prev[at:][:size]) {
-						visit(v.Transaction, 0, l.FS.DecodeInode(raw, first+Ino(i), off+int64(at)))
+					raw, ino := buf[at:][:size], first+Ino(i)
+					switch {
+					case !fresh && !bytes.Equal(raw, prev[at:][:size]):
+						visit(tx, 0, l.FS.DecodeInode(raw, ino, off+int64(at)), l.FS.DecodeInode(prev[at:][:size], ino, -1))
+					case fresh && !allZero(raw):
+						visit(tx, 0, l.FS.DecodeInode(raw, ino, off+int64(at)), nil)
 					}
 				}
 				prev, buf, fresh = buf, prev, false
@@ -99,31 +109,42 @@ func (l *Log) EachInode(ctx context.Context, visit func(tx, fast int, in *ext.In
 }
 
 // eachFastInode does the same with the records of inodes in fast commits.
-func (l *Log) eachFastInode(ctx context.Context, visit func(tx, fast int, in *ext.Inode)) error {
+func (l *Log) eachFastInode(ctx context.Context, visit func(tx, fast int, in, before *ext.Inode)) error {
 	nth := map[int]int{}
+	raw := make([]byte, l.FS.InodeSize())
 	for i := range l.fast {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		tx, _ := l.beforeFast(l.fast[i].TID)
 		nth[tx]++
 		for _, r := range l.fast[i].Records {
-			if r.Tag == jbd2.FCInode {
-				raw := make([]byte, l.FS.InodeSize())
-				copy(raw, r.Inode)
-				visit(max(tx, 0), nth[tx], l.FS.DecodeInode(raw, r.Ino, r.Offset+8))
+			if r.Tag != jbd2.FCInode {
+				continue
 			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			n := copy(raw, r.Inode)
+			visit(max(tx, 0), nth[tx], l.FS.DecodeInode(raw, r.Ino, r.Offset+8), nil)
+			clear(raw[:n])
 		}
 	}
 	return nil
 }
 
-// inode enters the blocks that one state of an inode claims. Nodes of its map are
-// read as they are today: those of a directory only grow, and those of what was
-// removed are left as they were.
-func (c *claims) inode(f *ext.FS, tx int, in *ext.Inode, nodes *ext.NodeBudget) {
+// inode enters the blocks that one state of an inode claims, and the state before did
+// not. Nodes of its map are read as they are today: those of a directory only grow, and
+// those of what was removed are left as they were.
+func (c *claims) inode(f *ext.FS, tx int, in, before *ext.Inode, nodes *ext.NodeBudget) {
 	if in.Mode == 0 || in.Links == 0 && in.Dtime != 0 {
 		return
+	}
+	var known [4]ext.Run
+	runs := known[:0]
+	if before != nil && before.Generation == in.Generation && before.Flags == in.Flags && before.Type() == in.Type() &&
+		before.FileACL == in.FileACL && (before.Links > 0 || before.Dtime == 0) {
+		if before.Block == in.Block && f.HasMap(before) == f.HasMap(in) {
+			return
+		}
+		runs, _ = f.AppendSimple(runs, before)
 	}
 	one := claim{tx: int32(tx), ino: in.Ino, gen: in.Generation, flags: in.Flags}
 	if in.FileACL != 0 {
@@ -134,6 +155,12 @@ func (c *claims) inode(f *ext.FS, tx int, in *ext.Inode, nodes *ext.NodeBudget) 
 		if err != nil {
 			continue // it may be a node that is another's by now
 		}
+		for _, k := range runs { // a file that grew has what it had
+			if k.Kind == r.Kind && k.Physical == r.Physical && k.Logical == r.Logical {
+				n := min(k.Len, r.Len)
+				r.Physical, r.Logical, r.Len = r.Physical+Block(n), r.Logical+n, r.Len-n
+			}
+		}
 		one.logical = uint32(r.Logical)
 		one.kind = links.RunBlock(f, in, r)
 		c.add(one, r.Physical, r.Len)
@@ -143,17 +170,18 @@ func (c *claims) inode(f *ext.FS, tx int, in *ext.Inode, nodes *ext.NodeBudget) 
 // add enters a claim to n blocks from start on, those that matter.
 func (c *claims) add(one claim, start Block, n uint64) {
 	i, _ := slices.BinarySearch(c.blocks, start)
-	for ; i < len(c.blocks) && uint64(c.blocks[i]-start) < n && len(c.all) < maxClaims; i++ {
+	for ; i < len(c.blocks) && uint64(c.blocks[i]-start) < n && len(c.all) < maxClaims && c.steps < maxClaimSteps; i++ {
 		x := one
 		if one.kind != links.BlockNode && one.kind != links.BlockIndirect {
 			x.logical += uint32(c.blocks[i] - start)
 		}
 		known, count := false, 0
-		for k := c.heads[i]; k != 0; k = c.all[k-1].next {
+		for k := c.heads[i]; k != 0 && !known; k = c.all[k-1].next {
 			old := &c.all[k-1]
 			known = known || old.ino == x.ino && old.gen == x.gen && old.kind == x.kind && old.logical == x.logical && old.flags == x.flags
 			count++
 		}
+		c.steps += count + 1
 		if known || count >= maxBlockClaims {
 			continue
 		}
@@ -163,8 +191,10 @@ func (c *claims) add(one claim, start Block, n uint64) {
 	}
 }
 
-// maxOwned bounds the blocks whose owners of today are looked for.
-const maxOwned = 1 << 20
+const (
+	maxOwned       = 1 << 20 // blocks whose owners of today are looked for
+	maxTodayClaims = 8       // of one block
+)
 
 // claimsToday looks for what no inode in the log claims among those of today.
 func (l *Log) claimsToday(ctx context.Context, c *claims) error {
@@ -177,12 +207,12 @@ func (l *Log) claimsToday(ctx context.Context, c *claims) error {
 	if len(open) == 0 {
 		return nil
 	}
-	owners, _, err := links.Owners(ctx, l.FS, open, nil)
+	owners, _, err := links.FewOwners(ctx, l.FS, open, maxTodayClaims)
 	if err != nil {
 		return err
 	}
 	for _, o := range owners {
-		for _, cl := range o.Claims[:min(len(o.Claims), maxBlockClaims)] {
+		for _, cl := range o.Claims {
 			in, err := l.FS.Inode(cl.Ino)
 			if err != nil || cl.Kind == links.BlockSlack {
 				continue

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/extscope/extscope/ext"
-	"github.com/extscope/extscope/ext/jbd2"
 )
 
 // Coverage counts, in blocks, how far the contents of a file of the past can be
@@ -33,7 +32,7 @@ func (c *Coverage) String() string {
 		text string
 	}{
 		{c.Logged, "from the log"}, {c.Kept, "unchanged since"}, {c.Free, "free, not used since"},
-		{c.Changed, "of a file that was written to since"}, {c.Reused, "used by something else since"}, {c.Unknown, "of which no bitmap tells"},
+		{c.Changed, "of a file that was written to since"}, {c.Reused, "used by something else since"}, {c.Unknown, "of which nothing tells"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.text))
@@ -66,8 +65,7 @@ func (l *Log) Coverage(i int, in *ext.Inode) (Coverage, error) {
 		}
 		slices.SortFunc(ours, func(a, b ext.Run) int { return cmp.Compare(a.Physical, b.Physical) })
 	}
-	logged := l.Archive.At(i).Blocks
-	bits := bitmapHistory{l: l, from: i, groups: map[uint32]*groupBits{}}
+	bits := l.newBitmapHistory(i)
 	left := uint64(maxCoverage)
 	for r, err := range p.FS.Map(in) {
 		if err != nil || r.Kind != ext.Data {
@@ -75,8 +73,8 @@ func (l *Log) Coverage(i int, in *ext.Inode) (Coverage, error) {
 		}
 		for n := range min(r.Len, left) {
 			b := r.Physical + Block(n)
-			switch {
-			case inCopies(logged, b) && p.Known(b):
+			switch _, later, logged := p.moment.Find(b); {
+			case logged && !later:
 				c.Logged++
 			case mapped(ours, b, r.Logical+n) && unchanged:
 				c.Kept++
@@ -86,15 +84,11 @@ func (l *Log) Coverage(i int, in *ext.Inode) (Coverage, error) {
 				c.count(bits.fate(b))
 			}
 		}
-		left -= min(r.Len, left)
+		looked := min(r.Len, left)
+		left -= looked
+		c.Unknown += r.Len - looked
 	}
 	return c, nil
-}
-
-// inCopies reports whether a block is among copies, which are by block.
-func inCopies(copies []jbd2.Copy, b Block) bool {
-	_, found := slices.BinarySearchFunc(copies, b, func(c jbd2.Copy, b Block) int { return cmp.Compare(c.FS, b) })
-	return found
 }
 
 // mapped reports whether runs, by place, have block b as block n of the file.

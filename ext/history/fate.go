@@ -3,7 +3,7 @@ package history
 import (
 	"bytes"
 	"context"
-	"slices"
+	"sort"
 
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
@@ -13,7 +13,7 @@ import (
 // what they named last, and what became of that.
 func (l *Log) Lost(ctx context.Context, want func(dir Ino, name []byte) bool) ([]links.LostName, error) {
 	gens := map[Ino]uint32{} // of today's directories
-	newest, err := l.newest(ctx, func(n *Name) bool {
+	newest, err := l.lastNames(ctx, func(n *Name) bool {
 		if !want(n.Dir, n.Bytes) {
 			return false
 		}
@@ -47,33 +47,55 @@ func (l *Log) Lost(ctx context.Context, want func(dir Ino, name []byte) bool) ([
 	return out, l.beside(ctx, out, func(n *links.LostName) int { return newest[nameKey{n.Dir, string(n.Name)}].tx })
 }
 
-// maxBeside bounds the other names that are kept of one inode.
-const maxBeside = 256
+const (
+	maxBeside    = 256     // other names that are kept of one inode
+	maxAllBeside = 1 << 20 // and of all
+)
 
 // beside notes which other names the inodes that live on had, by then.
 func (l *Log) beside(ctx context.Context, lost []links.LostName, when func(*links.LostName) int) error {
-	by := map[Ino][]*links.LostName{}
+	// The names of an inode are in the order in which it got them: those it had by
+	// some time are the first ones.
+	type named struct {
+		names []links.Name
+		since []int
+	}
+	type key struct {
+		ino, dir Ino
+		name     string
+	}
+	by, seen := map[Ino]*named{}, map[key]bool{}
 	for i := range lost {
 		n := &lost[i]
-		if n.Gone {
+		if n.Gone || by[n.Ino] != nil {
 			continue
 		}
 		// Of a file with one name it is plain which one came instead.
 		if in, err := l.FS.Inode(n.Ino); err == nil && (in.Links > 1 || in.IsDir()) {
-			by[n.Ino] = append(by[n.Ino], n)
+			by[n.Ino] = &named{}
 		}
 	}
 	if len(by) == 0 {
 		return nil
 	}
-	return l.EachName(ctx, func(n *Name) {
-		for _, one := range by[n.Ino] {
-			same := func(b links.Name) bool { return b.Dir == n.Dir && bytes.Equal(b.Name, n.Bytes) }
-			if n.Tx <= when(one) && len(one.Beside) < maxBeside && !slices.ContainsFunc(one.Beside, same) {
-				one.Beside = append(one.Beside, links.Name{Dir: n.Dir, Name: bytes.Clone(n.Bytes)})
-			}
+	err := l.EachName(ctx, func(n *Name) {
+		of := by[n.Ino]
+		if of == nil || len(of.names) >= maxBeside || len(seen) >= maxAllBeside || seen[key{n.Ino, n.Dir, string(n.Bytes)}] {
+			return
 		}
+		seen[key{n.Ino, n.Dir, string(n.Bytes)}] = true
+		of.names = append(of.names, links.Name{Dir: n.Dir, Name: bytes.Clone(n.Bytes)})
+		of.since = append(of.since, n.Tx)
 	})
+	for i := range lost {
+		n := &lost[i]
+		if of := by[n.Ino]; of != nil && !n.Gone {
+			at := when(n)
+			had := sort.Search(len(of.since), func(k int) bool { return of.since[k] > at })
+			n.Beside = of.names[:had:had]
+		}
+	}
+	return err
 }
 
 // fate finds out what became of an inode that had a name in transaction i.
@@ -89,10 +111,8 @@ func (l *Log) fate(lost *links.LostName, lines timelines, i int) {
 		return
 	}
 	lost.Gone = true
-	for _, s := range states[at+1:] {
-		if s.gen == lost.Generation && s.links > 0 {
-			continue
-		}
+	if end := int(states[at].end); end < len(states) {
+		s := states[end]
 		switch {
 		case int(s.tx) < len(l.Archive.Transactions):
 			t := &l.Archive.Transactions[max(s.tx, 0)]
@@ -100,6 +120,5 @@ func (l *Log) fate(lost *links.LostName, lines timelines, i int) {
 		case s.gen == lost.Generation && s.dtime != 0:
 			lost.Deleted = (&layout.Inode{Dtime: s.dtime}).DtimeTime()
 		}
-		return
 	}
 }

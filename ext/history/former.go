@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
+	"maps"
 	"slices"
 
 	"github.com/extscope/extscope/ext"
@@ -12,6 +14,8 @@ import (
 const (
 	maxFormer     = 1 << 20 // names in all
 	maxFormerEach = 64      // of one inode
+
+	maxFormerBytes = 256 << 20 // of paths
 )
 
 // A FormerName is a path that an inode had, and has no more.
@@ -53,11 +57,30 @@ func (l *Log) Former(ctx context.Context, want func(ino Ino) bool) ([]FormerName
 	if err != nil {
 		return nil, err
 	}
-	var out []FormerName
-	for k, tx := range newest {
+	dirs := map[Ino]*formerDir{}
+	for k := range newest {
+		if d := dirs[k.dir]; d == nil {
+			dirs[k.dir] = &formerDir{names: map[string]Ino{}}
+		}
+		dirs[k.dir].names[k.name] = 0
+	}
+	reads := l.FS.NewDirBudget()
+	for _, ino := range slices.Sorted(maps.Keys(dirs)) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		dirs[ino].read(l.FS, ino, reads)
+	}
+	var out []FormerName
+	room := maxFormerBytes
+	order := slices.SortedFunc(maps.Keys(newest), func(a, b key) int { // what is left out is the same each time
+		return cmp.Or(cmp.Compare(a.ino, b.ino), cmp.Compare(a.dir, b.dir), cmp.Compare(a.gen, b.gen), cmp.Compare(a.name, b.name))
+	})
+	for _, k := range order {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		tx := newest[k]
 		now, err := l.FS.Inode(k.ino)
 		if err != nil {
 			continue
@@ -65,16 +88,17 @@ func (l *Log) Former(ctx context.Context, want func(ino Ino) bool) ([]FormerName
 		if gen, ok := lines.gen(k.ino, tx); ok && gen != now.Generation {
 			continue // it was another file's name
 		}
-		dir, err := l.FS.Inode(k.dir)
-		there := err == nil && dir.Links > 0 && dir.IsDir() && (dir.Generation == k.gen || k.gen == 0)
-		if there {
-			if ino, err := l.FS.Lookup(dir, []byte(k.name)); err == nil && ino == k.ino {
-				continue // it still has that name
-			}
+		d := dirs[k.dir]
+		there := d.there && (d.in.Generation == k.gen || k.gen == 0)
+		if there && (d.cut || d.names[k.name] == k.ino) {
+			continue // it still has that name, or nobody knows
 		}
-		path := l.dirPath(dir, there, k.dir, k.gen, tx)
+		path := l.dirPath(d.in, there, k.dir, k.gen, tx)
 		if path == nil {
 			continue
+		}
+		if room -= len(path) + len(k.name); room < 0 {
+			break
 		}
 		if !bytes.HasSuffix(path, []byte("/")) {
 			path = append(path, '/')
@@ -87,27 +111,62 @@ func (l *Log) Former(ctx context.Context, want func(ino Ino) bool) ([]FormerName
 	return slices.CompactFunc(out, func(a, b FormerName) bool { return a.Ino == b.Ino && bytes.Equal(a.Path, b.Path) }), nil
 }
 
+// A formerDir is a directory as it is today, and what those names are in it, as stored,
+// that the log has of it.
+type formerDir struct {
+	in    *ext.Inode
+	there bool // it is one
+	cut   bool // not all of it was read
+	names map[string]Ino
+}
+
+// read goes through the directory once, whatever number of names are asked for.
+func (d *formerDir) read(f *ext.FS, ino Ino, reads *ext.DirBudget) {
+	in, err := f.Inode(ino)
+	if err != nil {
+		return
+	}
+	if d.in, d.there = in, in.Links > 0 && in.IsDir(); !d.there {
+		return
+	}
+	for e, err := range f.EntriesWithin(in, false, reads) {
+		if errors.Is(err, ext.ErrDirBudget) {
+			d.cut = true
+		}
+		if err != nil {
+			continue
+		}
+		if at, asked := d.names[string(e.Name)]; asked && at == 0 {
+			d.names[string(e.Name)] = e.Ino
+		}
+	}
+}
+
 // A dirKey is a directory: one file, whatever number of that name there was.
 type dirKey struct {
 	ino Ino
 	gen uint32
 }
 
-// maxPathPasts bounds how many moments are opened for the sake of paths.
-const maxPathPasts = 4096
+const (
+	maxPathPasts = 4096     // moments that are looked at for the sake of paths
+	maxPathReads = 1 << 20  // blocks of directories that are read for them
+	maxPathBytes = 64 << 20 // and bytes that are kept
+)
 
 // dirPath gives the path of a directory: today's where it is there, else that of
 // transaction tx; nil where neither is known. The caller may append to it.
 func (l *Log) dirPath(dir *ext.Inode, there bool, ino Ino, gen uint32, tx int) []byte {
 	key := dirKey{ino, gen}
 	path, known := l.paths[key]
-	if !known {
+	if !known && l.pathBytes < maxPathBytes {
 		if there {
-			path, _ = l.FS.PathOf(dir)
+			path, _ = l.FS.PathWithin(dir, l.pathReads)
 		} else if l.pathPasts++; l.pathPasts <= maxPathPasts {
 			path = l.pastPath(ino, tx)
 		}
 		l.paths[key] = path
+		l.pathBytes += len(path) + 64
 	}
 	return slices.Clone(path)
 }
@@ -118,12 +177,12 @@ func (l *Log) pastPath(ino Ino, tx int) []byte {
 		if i < 0 || i >= len(l.effect) || !l.effect[i] {
 			continue
 		}
-		p, err := l.At(i)
+		p, err := l.glance(i)
 		if err != nil {
 			continue
 		}
 		if dir, err := p.FS.Inode(ino); err == nil && dir.IsDir() && dir.Links > 0 {
-			if path, err := p.FS.PathOf(dir); err == nil {
+			if path, err := p.FS.PathWithin(dir, l.pathReads); err == nil {
 				return path
 			}
 		}

@@ -34,13 +34,18 @@ type Log struct {
 	Archive *jbd2.Archive
 
 	effect []bool            // of the transactions: whether they took effect
+	newest []int32           // likewise: the last one up to it that did, or -1
+	copies int               // that they have
 	fast   []jbd2.FastCommit // that are whole, in the order of the log
 	static []staticRun       // the file system's own metadata, by place
 	claims *claims
 	pasts  map[int]*Past // by transaction; few
 	paths  map[dirKey][]byte
 
-	pathPasts int // moments that were opened for the sake of paths
+	pathPasts int            // moments that were opened for the sake of paths
+	pathReads *ext.DirBudget // blocks read for them
+	pathBytes int            // held in paths
+	names     nameWork
 	buf       []byte
 }
 
@@ -54,9 +59,16 @@ func Open(v *replay.View) (*Log, error) {
 	}
 	l := &Log{FS: v.FS, View: v, Journal: v.Journal, Archive: v.Journal.Scan(), pasts: map[int]*Past{}, paths: map[dirKey][]byte{}, buf: make([]byte, v.Home.BlockSize())}
 	l.effect = make([]bool, len(l.Archive.Transactions))
+	l.newest = make([]int32, len(l.effect))
+	newest := int32(-1)
 	for i := range l.effect {
-		l.effect[i] = l.Archive.TookEffect(i)
+		if l.effect[i] = l.Archive.TookEffect(i); l.effect[i] {
+			newest = int32(i)
+		}
+		l.newest[i] = newest
+		l.copies += len(l.Archive.Transactions[i].Blocks)
 	}
+	l.pathReads = ext.DirBlocksBudget(maxPathReads)
 	for _, fc := range v.Journal.FastCommits() {
 		if fc.CRCOK && fc.Err == nil {
 			l.fast = append(l.fast, fc)
@@ -73,14 +85,14 @@ func (l *Log) Transactions() []jbd2.Transaction { return l.Archive.Transactions 
 func (l *Log) TookEffect(i int) bool { return l.effect[i] }
 
 // Sequence finds the transaction with a sequence number among those that took
-// effect.
+// effect. Of one that damage left in parts it is the last.
 func (l *Log) Sequence(n uint32) (i int, ok bool) {
-	for i := range l.Archive.Transactions {
-		if l.effect[i] && l.Archive.Transactions[i].Sequence == n {
-			return i, true
+	for k := range l.Archive.Transactions {
+		if l.effect[k] && l.Archive.Transactions[k].Sequence == n {
+			i, ok = k, true
 		}
 	}
-	return 0, false
+	return i, ok
 }
 
 // A MomentError says why there is no such moment as was asked for.
@@ -123,12 +135,15 @@ func (l *Log) When(moment string) (i int, err error) {
 // timeForms are how a time may be written; without a zone it is UTC.
 var timeForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02 15:04", "2006-01-02"}
 
+// maxSecond is the end of the year 9999: far beyond it time.Time wraps around.
+const maxSecond = 253402300799
+
 // ParseTime reads a time as the command line takes it: RFC 3339 or parts of it, in UTC, or
 // @ and seconds.
 func ParseTime(s string) (time.Time, bool) {
 	if seconds, ok := strings.CutPrefix(s, "@"); ok { // as date(1) takes it
 		n, err := strconv.ParseInt(seconds, 10, 64)
-		return time.Unix(n, 0).UTC(), err == nil
+		return time.Unix(n, 0).UTC(), err == nil && n >= -maxSecond && n <= maxSecond
 	}
 	for _, form := range timeForms {
 		if t, err := time.Parse(form, s); err == nil {
@@ -164,8 +179,8 @@ func (l *Log) beforeFast(tid uint32) (i int, ok bool) {
 		t := &l.Archive.Transactions[i]
 		return t.Damage&jbd2.Ahead == 0 && int32(t.Sequence-tid) >= 0
 	}) - 1
-	for i >= 0 && !l.effect[i] {
-		i--
+	if i >= 0 {
+		i = int(l.newest[i])
 	}
 	return i, i >= 0
 }

@@ -2,6 +2,9 @@ package history
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -48,73 +51,92 @@ func (v *InodeVersion) Deleted() bool { return v.In.Links == 0 }
 
 // InodeVersions lists what is known of an inode, oldest first, each state once. What
 // it is today comes last, if only as the Now of the last version. The error is that of
-// the inode today; what is in the log comes beside it.
+// the inode today, or says that some versions are left out; what is known comes beside
+// it.
 func (l *Log) InodeVersions(ino Ino) ([]InodeVersion, error) {
 	now, err := l.FS.Inode(ino)
 	var out []InodeVersion
+	var cut error
 	if now != nil {
-		out = l.inodeCopies(ino, now.Offset)
+		out, cut = l.inodeCopies(ino, now.Offset)
 		out = append(out, InodeVersion{In: now, Source: FromNow, Offset: now.Offset, tx: len(l.effect)})
 	} else if at, ok := l.View.Home.InodeOffset(ino); ok {
-		out = l.inodeCopies(ino, at)
+		out, cut = l.inodeCopies(ino, at)
 	}
-	return l.merge(out), err
+	return l.merge(out), errors.Join(err, cut)
 }
+
+const (
+	maxVersions     = 1 << 17 // of an inode
+	maxVersionBytes = 128 << 20
+)
+
+// room is how many versions of an inode are kept.
+func (l *Log) room() int { return min(maxVersions, maxVersionBytes/l.FS.InodeSize()) }
 
 // inodeCopies are the copies of the inode at byte off of the file system, and the
-// records of it in fast commits, in order.
-func (l *Log) inodeCopies(ino Ino, off int64) []InodeVersion {
+// records of it in fast commits, in order. The error says that they are too many.
+func (l *Log) inodeCopies(ino Ino, off int64) ([]InodeVersion, error) {
 	bs := int64(l.FS.BlockSize())
 	block, in, size := Block(off/bs), off%bs, int64(l.FS.InodeSize())
-	var out []InodeVersion
-	for _, v := range l.Archive.Versions(block) {
-		if !l.effect[v.Transaction] {
+	out, err := l.fastInodes(ino)
+	fast := len(out)
+	for tx, c := range l.Archive.States(block) {
+		b, readErr := l.readCopy(c)
+		if readErr != nil || in+size > int64(len(b)) {
 			continue
 		}
-		b, err := l.readCopy(v.Copy)
-		if err != nil || in+size > int64(len(b)) {
+		raw, t := b[in:][:size], &l.Archive.Transactions[tx]
+		if last := len(out) - 1; fast == 0 && last >= 0 && bytes.Equal(out[last].In.Raw, raw) {
+			out[last].Last = t.Sequence
 			continue
 		}
-		at := l.Journal.Log().Offset(v.Log)
+		if len(out) >= l.room() {
+			err = fmt.Errorf("inode %d: the log has more than %d versions of it; the rest is left out", ino, l.room())
+			break
+		}
+		at := l.Journal.Log().Offset(c.Log)
 		out = append(out, InodeVersion{
-			In: l.FS.DecodeInode(bytes.Clone(b[in:][:size]), ino, at+in), Sequence: v.Sequence, Time: v.CommitTime,
-			State: v.State, Log: v.Log, Offset: at + in, Last: v.Sequence, tx: v.Transaction,
+			In: l.FS.DecodeInode(bytes.Clone(raw), ino, at+in), Sequence: t.Sequence, Time: t.CommitTime,
+			State: t.State, Log: c.Log, Offset: at + in, Last: t.Sequence, tx: tx,
 		})
 	}
-	out = append(out, l.fastInodes(ino)...)
 	slices.SortStableFunc(out, func(a, b InodeVersion) int {
-		if a.tx != b.tx {
-			return a.tx - b.tx
-		}
-		return a.Fast - b.Fast
+		return cmp.Or(cmp.Compare(a.tx, b.tx), cmp.Compare(a.Fast, b.Fast))
 	})
-	return l.fillTails(out)
+	return l.fillTails(out), err
 }
 
-// fastInodes are the records of an inode in fast commits.
-func (l *Log) fastInodes(ino Ino) []InodeVersion {
-	var out []InodeVersion
+// fastInodes are the records of an inode in fast commits: of each the last, as it
+// takes effect as a whole.
+func (l *Log) fastInodes(ino Ino) (out []InodeVersion, err error) {
 	nth := map[uint32]int{}
 	for i := range l.fast {
 		fc := &l.fast[i]
 		nth[fc.TID]++
+		var r *jbd2.FCRecord
 		for k := range fc.Records {
-			r := &fc.Records[k]
-			if r.Tag != jbd2.FCInode || r.Ino != ino {
-				continue
+			if fc.Records[k].Tag == jbd2.FCInode && fc.Records[k].Ino == ino {
+				r = &fc.Records[k]
 			}
-			raw := make([]byte, l.FS.InodeSize())
-			copy(raw, r.Inode)
-			v := InodeVersion{In: l.FS.DecodeInode(raw, ino, r.Offset+8), Source: FromFast, Sequence: fc.TID, Last: fc.TID,
-				Log: fc.LogBlock, Offset: r.Offset + 8, Fast: nth[fc.TID]}
-			if fc.Valid {
-				v.State = jbd2.Live
-			}
-			v.tx, _ = l.beforeFast(fc.TID)
-			out = append(out, v)
 		}
+		if r == nil {
+			continue
+		}
+		if len(out) >= l.room() {
+			return out, fmt.Errorf("inode %d: fast commits have more than %d versions of it; the rest is left out", ino, l.room())
+		}
+		raw := make([]byte, l.FS.InodeSize())
+		copy(raw, r.Inode)
+		v := InodeVersion{In: l.FS.DecodeInode(raw, ino, r.Offset+8), Source: FromFast, Sequence: fc.TID, Last: fc.TID,
+			Log: fc.LogBlock, Offset: r.Offset + 8, Fast: nth[fc.TID]}
+		if fc.Valid {
+			v.State = jbd2.Live
+		}
+		v.tx, _ = l.beforeFast(fc.TID)
+		out = append(out, v)
 	}
-	return out
+	return out, nil
 }
 
 // fillTails gives versions from fast commits, which hold no more than the fields of an
@@ -176,7 +198,7 @@ func (l *Log) Target(v *InodeVersion) (target []byte, ok bool) {
 	}
 	f := l.FS
 	if v.Source != FromNow && f.TargetStorage(v.In) == ext.TargetBlock {
-		p, err := l.At(max(v.tx, 0))
+		p, err := l.glance(max(v.tx, 0))
 		if err != nil {
 			return nil, false
 		}

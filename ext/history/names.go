@@ -94,8 +94,10 @@ func dotOf(b []byte) Ino {
 	return 0
 }
 
-// maxInlineDirs bounds the states of inline directories that are kept.
-const maxInlineDirs = 1 << 18
+const (
+	maxInlineDirs  = 1 << 18 // states of inline directories that are kept
+	maxInlineBytes = 128 << 20
+)
 
 // inlineDirs gives the states of directories that are kept in their inodes, by
 // transaction.
@@ -103,12 +105,12 @@ func (l *Log) inlineDirs(ctx context.Context) (map[int][]*ext.Inode, error) {
 	if l.FS.Super.Incompat&layout.IncompatInlineData == 0 {
 		return nil, nil
 	}
-	out, count := map[int][]*ext.Inode{}, 0
-	err := l.EachInode(ctx, func(tx, _ int, in *ext.Inode) {
-		if in.IsDir() && in.HasInline() && in.Links > 0 && count < maxInlineDirs {
+	out, room := map[int][]*ext.Inode{}, min(maxInlineDirs, maxInlineBytes/l.FS.InodeSize())
+	err := l.EachInode(ctx, func(tx, _ int, in, _ *ext.Inode) {
+		if in.IsDir() && in.HasInline() && in.Links > 0 && room > 0 {
 			raw := append([]byte(nil), in.Raw...)
 			out[tx] = append(out[tx], l.FS.DecodeInode(raw, in.Ino, in.Offset))
-			count++
+			room--
 		}
 	})
 	return out, err
@@ -167,8 +169,8 @@ type lastName struct {
 // maxNewest bounds the names that are kept at once.
 const maxNewest = 1 << 20
 
-// newest gives what names that are wanted named last.
-func (l *Log) newest(ctx context.Context, want func(n *Name) bool) (map[nameKey]lastName, error) {
+// lastNames gives what names that are wanted named last.
+func (l *Log) lastNames(ctx context.Context, want func(n *Name) bool) (map[nameKey]lastName, error) {
 	out := map[nameKey]lastName{}
 	err := l.EachName(ctx, func(n *Name) {
 		if !want(n) {

@@ -2,10 +2,10 @@ package history
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/jbd2"
 )
 
 // A Past is the file system as it was at the end of a transaction, as far as the log
@@ -16,9 +16,17 @@ type Past struct {
 	Sequence uint32
 	Time     time.Time // of the commit; zero where it has none
 
-	later  []Block   // what they held is not known: read as in a later transaction
+	moment *jbd2.Moment
 	sealed time.Time // what changed before that was in the log by then
+
+	nodes *ext.NodeBudget // for maps of directories
+	left  int             // logged blocks of directories that may still be looked at
 }
+
+const (
+	maxListed  = 1 << 24 // logged blocks of directories that are looked at, where hostile ones share theirs
+	maxUnknown = 1 << 18 // of one directory that are listed as not known
+)
 
 // maxPasts bounds the moments that are kept open.
 const maxPasts = 8
@@ -28,18 +36,37 @@ func (l *Log) At(i int) (*Past, error) {
 	if p := l.pasts[i]; p != nil {
 		return p, nil
 	}
+	if i < 0 || i >= len(l.Archive.Transactions) {
+		return nil, errNoMoment
+	}
 	m := l.Archive.At(i)
 	home := l.View.Home
-	fs, err := ext.Open(l.Journal.Overlay(home, m.Blocks), home.Size(), ext.Options{})
+	fs, err := ext.Open(l.Journal.OverlayAt(home, m), home.Size(), ext.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("at transaction %d: %w", m.Sequence, err)
 	}
-	p := &Past{FS: fs, Sequence: m.Sequence, Time: m.CommitTime, later: m.Later, sealed: l.sealed(i)}
+	p := l.past(i, m, fs)
 	if len(l.pasts) >= maxPasts {
 		clear(l.pasts)
 	}
 	l.pasts[i] = p
 	return p, nil
+}
+
+var errNoMoment = &MomentError{"the log holds no transaction"}
+
+func (l *Log) past(i int, m *jbd2.Moment, fs *ext.FS) *Past {
+	return &Past{FS: fs, Sequence: m.Sequence, Time: m.CommitTime, moment: m, sealed: l.sealed(i), nodes: fs.NewNodeBudget(), left: maxListed}
+}
+
+// glance is At for what is looked at once: superblock and group descriptors are those
+// of today.
+func (l *Log) glance(i int) (*Past, error) {
+	if i < 0 || i >= len(l.Archive.Transactions) {
+		return nil, errNoMoment
+	}
+	m := l.Archive.At(i)
+	return l.past(i, m, l.FS.Over(l.Journal.OverlayAt(l.View.Home, m))), nil
 }
 
 // clockSlack is what the coarse clock of inode times may be behind that of commits.
@@ -49,20 +76,19 @@ const clockSlack = 20 * time.Millisecond
 // transaction takes changes only after the one before it was closed, which is after
 // the commit of the one before that. It is zero where that is not known.
 func (l *Log) sealed(i int) time.Time {
-	for k := i - 1; k >= 0; k-- {
-		if t := &l.Archive.Transactions[k]; l.effect[k] {
-			if t.CommitTime.IsZero() || t.Sequence != l.Archive.Transactions[i].Sequence-1 {
-				break
-			}
-			return t.CommitTime.Add(-clockSlack)
-		}
+	if i == 0 || l.newest[i-1] < 0 {
+		return time.Time{}
 	}
-	return time.Time{}
+	t := &l.Archive.Transactions[l.newest[i-1]]
+	if t.CommitTime.IsZero() || t.Sequence != l.Archive.Transactions[i].Sequence-1 {
+		return time.Time{}
+	}
+	return t.CommitTime.Add(-clockSlack)
 }
 
 // Known reports whether it is known what a block held.
 func (p *Past) Known(b Block) bool {
-	_, later := slices.BinarySearch(p.later, b)
+	_, later, _ := p.moment.Find(b)
 	return !later
 }
 
@@ -78,17 +104,21 @@ func (p *Past) InodeKnown(in *ext.Inode) bool {
 // DirUnknown lists those blocks of a directory of the past of which it is not known
 // what names they held. None is where the directory has not changed since.
 func (p *Past) DirUnknown(dir *ext.Inode) []Block {
-	if len(p.later) == 0 || !dir.IsDir() || dir.HasInline() || dir.Mtime.Before(p.sealed) && p.InodeKnown(dir) {
+	if !dir.IsDir() || dir.HasInline() || dir.Mtime.Before(p.sealed) && p.InodeKnown(dir) {
 		return nil
 	}
 	var out []Block
-	for r, err := range p.FS.Map(dir) {
+	for r, err := range p.FS.MapWithin(dir, p.nodes) {
 		if err != nil || r.Kind == ext.Unwritten {
 			continue
 		}
-		i, _ := slices.BinarySearch(p.later, r.Physical)
-		for ; i < len(p.later) && uint64(p.later[i]-r.Physical) < r.Len; i++ {
-			out = append(out, p.later[i])
+		for b, later := range p.moment.Logged(r.Physical, r.Len) {
+			if later {
+				out = append(out, b)
+			}
+			if p.left--; p.left < 0 || len(out) >= maxUnknown {
+				return out
+			}
 		}
 	}
 	return out

@@ -178,7 +178,7 @@ func TestWhen(t *testing.T) {
 	if i, err := l.When(at.Format("2006-01-02T15:04:05.999999999Z07:00")); err != nil || i != 10 {
 		t.Errorf("%v: %d, %v", at, i, err)
 	}
-	for moment, want := range map[string]string{"1": "holds no transaction 1", "2001-01-01": "goes back to", "yesterday": "neither"} {
+	for moment, want := range map[string]string{"1": "holds no transaction 1", "2001-01-01": "goes back to", "yesterday": "neither", "@9223372036854775807": "neither", "@-9223372036854775808": "neither", "": "neither"} {
 		if _, err := l.When(moment); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", moment, err)
 		}

@@ -255,6 +255,11 @@ func exercise(t *testing.T, j *jbd2.Journal) {
 	if copies > int(blocks) {
 		t.Fatalf("%d copies in %d blocks", copies, blocks)
 	}
+	for _, i := range []int{0, len(a.Transactions) / 2, len(a.Transactions) - 1} {
+		if i >= 0 && i < len(a.Transactions) {
+			checkMoment(t, j, i)
+		}
+	}
 	page := make([]byte, j.Log().BlockSize())
 	for _, tx := range a.Transactions[:min(3, len(a.Transactions))] {
 		for _, c := range tx.Blocks[:min(3, len(tx.Blocks))] {

@@ -2,6 +2,7 @@ package jbd2
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 	"sort"
@@ -10,66 +11,177 @@ import (
 	"github.com/extscope/extscope/ext/layout"
 )
 
-// A Moment is what the log tells of the file system at the end of one transaction.
+// A Moment is what the log tells of the file system at the end of one transaction. It
+// holds no list of blocks: it looks each one up, for there may be as many moments
+// asked for as there are transactions.
 type Moment struct {
 	Sequence   uint32
 	CommitTime time.Time
-	Blocks     []Copy         // by block, each once
-	Later      []layout.Block // those of Blocks of which only later copies are left: what they held is not known
+
+	archive     *Archive
+	transaction uint32
+}
+
+// A loggedBlock is a block of which a transaction that took effect has a copy. Its
+// states, and the transactions that revoke it, end where those of the next begin.
+type loggedBlock struct {
+	fs      layout.Block
+	states  uint32 // index into Archive.states
+	revokes uint32 // index into Archive.revokes
 }
 
 // TookEffect reports whether the changes of transaction i were made: not so where it
-// was never committed, or is of a journal before this one.
+// was never committed, or not as a whole, so that replay ends before it, or where it is
+// of a journal before this one. The commit block of an older one may be gone since.
 func (a *Archive) TookEffect(i int) bool {
 	t := &a.Transactions[i]
-	return t.Damage&Ahead == 0 && (t.Damage&NoCommit == 0 || before(t.Sequence, a.end))
+	return t.Damage&Ahead == 0 && (t.Damage&(NoCommit|BadCommit) == 0 || before(t.Sequence, a.end))
 }
 
-// At gives the moment at the end of transaction i of a.Transactions. Each block has
-// the copy it had then; a block of which no copy so old is left has the oldest of
-// the later ones, and is in Later. Blocks without a copy are as at home, and so are
-// those that were revoked, and not logged since.
-func (a *Archive) At(i int) Moment {
-	m := Moment{Sequence: a.Transactions[i].Sequence, CommitTime: a.Transactions[i].CommitTime}
-	revoked := map[layout.Block]int{}
-	for k := range a.Transactions[:i+1] {
-		if a.TookEffect(k) {
-			for _, b := range a.Transactions[k].Revokes {
-				revoked[b] = k
+// past makes the index of states, and of what revokes them, from that of versions.
+func (a *Archive) past() { a.once.Do(a.setStates) }
+
+func (a *Archive) setStates() {
+	for k, r := range a.index {
+		if !a.TookEffect(int(r.transaction)) {
+			continue
+		}
+		if k+1 < len(a.index) && a.index[k+1].fs == r.fs && a.index[k+1].transaction == r.transaction {
+			continue // written again in the same transaction
+		}
+		if n := len(a.logged); n == 0 || a.logged[n-1].fs != r.fs {
+			a.logged = append(a.logged, loggedBlock{fs: r.fs, states: uint32(len(a.states))})
+		}
+		a.states = append(a.states, r)
+	}
+	// Only revokes of blocks that have a copy matter.
+	type revoked struct{ block, transaction uint32 }
+	var all []revoked
+	for i := range a.Transactions {
+		if !a.TookEffect(i) {
+			continue
+		}
+		for _, b := range a.Transactions[i].Revokes {
+			if k, found := a.findLogged(b); found {
+				all = append(all, revoked{uint32(k), uint32(i)})
 			}
 		}
 	}
-	for k := 0; k < len(a.index); {
-		block, at, later := a.index[k].fs, -1, -1
-		for ; k < len(a.index) && a.index[k].fs == block; k++ {
-			switch t := int(a.index[k].transaction); {
-			case !a.TookEffect(t):
-			case t <= i:
-				at = k
-			case later < 0:
-				later = k
-			}
-		}
-		if at >= 0 {
-			// A transaction does not log what it revokes (jbd2_journal_cancel_revoke).
-			if r, ok := revoked[block]; ok && r >= int(a.index[at].transaction) {
-				at = -1
-			}
-		}
-		switch {
-		case at >= 0:
-			m.Blocks = append(m.Blocks, a.copyAt(at))
-		case later >= 0:
-			m.Blocks = append(m.Blocks, a.copyAt(later))
-			m.Later = append(m.Later, block)
+	slices.SortFunc(all, func(x, y revoked) int {
+		return cmp.Or(cmp.Compare(x.block, y.block), cmp.Compare(x.transaction, y.transaction))
+	})
+	all = slices.Compact(all)
+	a.revokes = make([]uint32, len(all))
+	k := 0
+	for i, r := range all {
+		a.revokes[i] = r.transaction
+		for ; k <= int(r.block); k++ {
+			a.logged[k].revokes = uint32(i)
 		}
 	}
-	return m
+	for ; k < len(a.logged); k++ {
+		a.logged[k].revokes = uint32(len(all))
+	}
 }
 
-func (a *Archive) copyAt(k int) Copy {
-	return a.Transactions[a.index[k].transaction].Blocks[a.index[k].copy]
+// findLogged gives the place of a block in a.logged, or of the next one.
+func (a *Archive) findLogged(b layout.Block) (k int, found bool) {
+	return slices.BinarySearchFunc(a.logged, b, func(l loggedBlock, b layout.Block) int { return cmp.Compare(l.fs, b) })
 }
+
+// statesOf gives the states of a.logged[k], and the transactions that revoke it.
+func (a *Archive) statesOf(k int) (states []versionRef, revokes []uint32) {
+	from := a.logged[k]
+	if k+1 == len(a.logged) {
+		return a.states[from.states:], a.revokes[from.revokes:]
+	}
+	to := a.logged[k+1]
+	return a.states[from.states:to.states], a.revokes[from.revokes:to.revokes]
+}
+
+// States yields the copies of a block in transactions that took effect, with the index
+// of the transaction, oldest first, one a transaction: what the block held in turn.
+func (a *Archive) States(block layout.Block) iter.Seq2[int, Copy] {
+	return func(yield func(int, Copy) bool) {
+		a.past()
+		k, found := a.findLogged(block)
+		if !found {
+			return
+		}
+		states, _ := a.statesOf(k)
+		for _, r := range states {
+			if !yield(int(r.transaction), a.copyAt(r)) {
+				return
+			}
+		}
+	}
+}
+
+// Before gives the newest copy of a block among the transactions before i that took
+// effect.
+func (a *Archive) Before(block layout.Block, i int) (c Copy, ok bool) {
+	a.past()
+	k, found := a.findLogged(block)
+	if !found {
+		return Copy{}, false
+	}
+	states, _ := a.statesOf(k)
+	n := sort.Search(len(states), func(n int) bool { return int(states[n].transaction) >= i })
+	if n == 0 {
+		return Copy{}, false
+	}
+	return a.copyAt(states[n-1]), true
+}
+
+// At gives the moment at the end of transaction i of a.Transactions.
+func (a *Archive) At(i int) *Moment {
+	a.past()
+	t := &a.Transactions[i]
+	return &Moment{Sequence: t.Sequence, CommitTime: t.CommitTime, archive: a, transaction: uint32(i)}
+}
+
+// Find gives the copy of a block that it is read from at a moment: the one it had
+// then, or, where no copy so old is left, the oldest of the later ones, so that what
+// the block held is not known. ok is false where the block is as at home: without a
+// copy, or revoked, and not logged since.
+func (m *Moment) Find(block layout.Block) (c Copy, later, ok bool) {
+	if k, found := m.archive.findLogged(block); found {
+		return m.at(k)
+	}
+	return Copy{}, false, false
+}
+
+func (m *Moment) at(k int) (c Copy, later, ok bool) {
+	states, revokes := m.archive.statesOf(k)
+	n := sort.Search(len(states), func(n int) bool { return states[n].transaction > m.transaction })
+	if n > 0 {
+		r := sort.Search(len(revokes), func(r int) bool { return revokes[r] > m.transaction })
+		// A transaction does not log what it revokes (jbd2_journal_cancel_revoke).
+		if r == 0 || revokes[r-1] < states[n-1].transaction {
+			return m.archive.copyAt(states[n-1]), false, true
+		}
+	}
+	if n < len(states) {
+		return m.archive.copyAt(states[n]), true, true
+	}
+	return Copy{}, false, false
+}
+
+// Logged yields those of n blocks from start on of which a transaction that took effect
+// has a copy, and whether only later copies are left: what they held is not known then.
+func (m *Moment) Logged(start layout.Block, n uint64) iter.Seq2[layout.Block, bool] {
+	return func(yield func(layout.Block, bool) bool) {
+		a := m.archive
+		k, _ := a.findLogged(start)
+		for ; k < len(a.logged) && uint64(a.logged[k].fs-start) < n; k++ {
+			if _, later, _ := m.at(k); !yield(a.logged[k].fs, later) {
+				return
+			}
+		}
+	}
+}
+
+func (a *Archive) copyAt(r versionRef) Copy { return a.Transactions[r.transaction].Blocks[r.copy] }
 
 // Blocks lists the blocks of which the log holds a copy, in order, each once.
 func (a *Archive) Blocks() []layout.Block { return a.BlocksIn(0, math.MaxUint64) }
@@ -89,36 +201,9 @@ func (a *Archive) BlocksIn(start layout.Block, n uint64) []layout.Block {
 // CopyAt gives the copy of a block that counts at the end of transaction i: the newest
 // from then or before, unless it was revoked since.
 func (a *Archive) CopyAt(block layout.Block, i int) (c Copy, ok bool) {
-	k := sort.Search(len(a.index), func(k int) bool {
-		r := a.index[k]
-		return r.fs > block || r.fs == block && int(r.transaction) > i
-	})
-	for k--; k >= 0 && a.index[k].fs == block; k-- {
-		t := int(a.index[k].transaction)
-		if !a.TookEffect(t) {
-			continue
-		}
-		for _, r := range a.revoked()[block] {
-			if int(r) >= t && int(r) <= i {
-				return Copy{}, false
-			}
-		}
-		return a.copyAt(k), true
+	if i < 0 || i >= len(a.Transactions) {
+		return Copy{}, false
 	}
-	return Copy{}, false
-}
-
-// revoked gives the transactions that revoke each block.
-func (a *Archive) revoked() map[layout.Block][]int32 {
-	a.once.Do(func() {
-		a.revokes = map[layout.Block][]int32{}
-		for i := range a.Transactions {
-			if a.TookEffect(i) {
-				for _, b := range a.Transactions[i].Revokes {
-					a.revokes[b] = append(a.revokes[b], int32(i))
-				}
-			}
-		}
-	})
-	return a.revokes
+	c, later, ok := a.At(i).Find(block)
+	return c, ok && !later
 }

@@ -18,7 +18,8 @@ type Overlay struct {
 	base      io.ReaderAt
 	log       *Log
 	blockSize int64
-	copies    []Copy // by block
+	copies    []Copy  // by block
+	moment    *Moment // in place of copies
 
 	mu      sync.RWMutex
 	patched []layout.Block // sorted
@@ -26,7 +27,7 @@ type Overlay struct {
 }
 
 // Overlay makes the view of base in which blocks have the copies given, as those of a
-// Recovery or a Moment: by block, each once.
+// Recovery: by block, each once.
 func (j *Journal) Overlay(base io.ReaderAt, copies []Copy) *Overlay {
 	return &Overlay{
 		base:      base,
@@ -35,6 +36,13 @@ func (j *Journal) Overlay(base io.ReaderAt, copies []Copy) *Overlay {
 		copies:    copies,
 		pages:     map[layout.Block][]byte{},
 	}
+}
+
+// OverlayAt makes the view of base at a moment.
+func (j *Journal) OverlayAt(base io.ReaderAt, m *Moment) *Overlay {
+	o := j.Overlay(base, nil)
+	o.moment = m
+	return o
 }
 
 // ReadAt reads the replayed file system.
@@ -63,20 +71,15 @@ func (o *Overlay) readPart(p []byte, off int64) (int, error) {
 	if patched {
 		return copy(p[:rest], o.pages[block][in:]), nil
 	}
-	k, copied := slices.BinarySearchFunc(o.copies, block, compareFS)
+	c, copied, next := o.find(block)
 	if copied {
-		if err := o.readCopy(p[:rest], o.copies[k], in); err != nil {
+		if err := o.readCopy(p[:rest], c, in); err != nil {
 			return 0, err
 		}
 		return rest, nil
 	}
-	// Both give where the next block of their kind would be.
-	next := layout.Block(1<<63 - 1)
 	if i < len(o.patched) {
-		next = o.patched[i]
-	}
-	if k < len(o.copies) {
-		next = min(next, o.copies[k].FS)
+		next = min(next, o.patched[i])
 	}
 	if span := int64(min(uint64(next-block), 1<<31)) * o.blockSize; int64(len(p)) > span-in {
 		p = p[:span-in]
@@ -88,6 +91,31 @@ func (o *Overlay) readPart(p []byte, off int64) (int, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
+}
+
+// find gives the copy of a block, or else the next block that may have one.
+func (o *Overlay) find(block layout.Block) (c Copy, ok bool, next layout.Block) {
+	next = 1<<63 - 1
+	if o.moment != nil {
+		logged := o.moment.archive.logged
+		k, found := o.moment.archive.findLogged(block)
+		if found {
+			c, _, ok = o.moment.at(k)
+			k++
+		}
+		if k < len(logged) {
+			next = logged[k].fs
+		}
+		return c, ok, next
+	}
+	k, found := slices.BinarySearchFunc(o.copies, block, compareFS)
+	if found {
+		return o.copies[k], true, next
+	}
+	if k < len(o.copies) {
+		next = o.copies[k].FS
+	}
+	return c, false, next
 }
 
 func compareFS(c Copy, b layout.Block) int {
@@ -123,11 +151,8 @@ func (o *Overlay) readCopy(p []byte, c Copy, in int64) error {
 // Copied reports whether the log, not the file system itself, is where a block is
 // read from.
 func (o *Overlay) Copied(block layout.Block) (Copy, bool) {
-	k, ok := slices.BinarySearchFunc(o.copies, block, compareFS)
-	if !ok {
-		return Copy{}, false
-	}
-	return o.copies[k], true
+	c, ok, _ := o.find(block)
+	return c, ok
 }
 
 // maxPatched bounds the blocks that Patch holds, in bytes.

@@ -18,8 +18,10 @@ type Archive struct {
 	index []versionRef // by block
 	end   uint32       // the sequence after the last one that was committed
 
-	once    sync.Once
-	revokes map[layout.Block][]int32 // the transactions that revoke each block
+	once    sync.Once     // makes the rest, which only the past needs
+	logged  []loggedBlock // by block
+	states  []versionRef  // of transactions that took effect: by block, then by transaction
+	revokes []uint32      // transactions, by the block they revoke
 }
 
 // Scan reads the whole log and finds all transactions that are whole or partly

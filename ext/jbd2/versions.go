@@ -2,7 +2,6 @@ package jbd2
 
 import (
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/extscope/extscope/ext/layout"
@@ -44,21 +43,6 @@ func (a *Archive) Versions(block layout.Block) []Version {
 		out = append(out, Version{t.Blocks[r.copy], t.Sequence, t.CommitTime, t.State, t.Damage, int(r.transaction)})
 	}
 	return out
-}
-
-// Before gives the newest copy of a block among the transactions before i that took
-// effect.
-func (a *Archive) Before(block layout.Block, i int) (c Copy, ok bool) {
-	k := sort.Search(len(a.index), func(k int) bool {
-		r := a.index[k]
-		return r.fs > block || r.fs == block && int(r.transaction) >= i
-	})
-	for k--; k >= 0 && a.index[k].fs == block; k-- {
-		if a.TookEffect(int(a.index[k].transaction)) {
-			return a.copyAt(k), true
-		}
-	}
-	return Copy{}, false
 }
 
 // Versions lists the copies of a block that the log holds, newest last.

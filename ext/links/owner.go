@@ -74,6 +74,15 @@ func (o *Owner) Live() []Claim {
 // an owner comes beside them; err is ctx's, or a *ext.NoBlockError or a
 // *TooManyError about the blocks.
 func Owners(ctx context.Context, f *ext.FS, blocks []layout.Block, progress func(done, total int)) (owners []Owner, damage []Damage, err error) {
+	return ownersOf(ctx, f, blocks, 1<<10, progress)
+}
+
+// FewOwners is Owners for many blocks, of which it keeps at most so many claims each.
+func FewOwners(ctx context.Context, f *ext.FS, blocks []layout.Block, claims int) (owners []Owner, damage []Damage, err error) {
+	return ownersOf(ctx, f, blocks, claims, nil)
+}
+
+func ownersOf(ctx context.Context, f *ext.FS, blocks []layout.Block, claims int, progress func(done, total int)) (owners []Owner, damage []Damage, err error) {
 	sorted := slices.Clone(blocks)
 	slices.Sort(sorted)
 	sorted = slices.Compact(sorted)
@@ -84,7 +93,8 @@ func Owners(ctx context.Context, f *ext.FS, blocks []layout.Block, progress func
 		return nil, nil, &ext.NoBlockError{Block: sorted[n-1], Count: f.Super.BlocksCount}
 	}
 	s := &ownerScan{fs: f, blocks: sorted, owners: make([]Owner, len(sorted)), cluster: layout.Block(f.ClusterBlocks())}
-	s.limit = min(ownerClaims/max(len(sorted), 1), 1<<10)
+	s.left.Store(maxClaims)
+	s.limit = min(ownerClaims/max(len(sorted), 1), claims)
 	for i, b := range sorted {
 		s.owners[i].Block, s.owners[i].Group = b, f.GroupOfBlock(b)
 	}

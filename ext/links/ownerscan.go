@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -18,12 +19,20 @@ type ownerScan struct {
 	owners  []Owner        // of blocks, in the same order
 	cluster layout.Block   // blocks of a cluster
 
-	limit int // claims kept of each block; the rest is counted
+	limit int          // claims kept of each block; the rest is counted
+	left  atomic.Int64 // claims that may still be looked at
+	full  atomic.Bool  // there are more
 
 	mu     sync.Mutex
 	damage []Damage
 	missed uint64
 }
+
+// maxClaims bounds the claims that are looked at. Inodes that each map all the blocks
+// that are wanted, over and over, would otherwise ask for the product of both.
+const maxClaims = 1 << 24
+
+var errManyClaims = errors.New("more claims on the blocks than are looked at: the rest is left out")
 
 // each calls found with the place of every wanted block of n from first on.
 func (s *ownerScan) each(first layout.Block, n uint64, found func(i int)) {
@@ -125,20 +134,31 @@ func (s *ownerScan) clusters(first layout.Block, n uint64) (layout.Block, uint64
 
 // add enters a claim of in on every wanted block of n from first on.
 func (s *ownerScan) add(in *ext.Inode, first layout.Block, n uint64, as func(layout.Block) (kind string, logical uint64)) {
-	var deleted, known bool
+	if s.full.Load() {
+		return
+	}
+	var found []int32
 	s.each(first, n, func(i int) {
-		if !known {
-			deleted, known = s.deleted(in), true
+		if s.left.Add(-1) > 0 {
+			found = append(found, int32(i)) // ownerBlocks fit
+		} else if s.full.CompareAndSwap(false, true) {
+			s.fail(in.Ino, errManyClaims)
 		}
-		kind, logical := as(s.blocks[i])
-		s.mu.Lock()
-		defer s.mu.Unlock()
+	})
+	if found == nil {
+		return
+	}
+	deleted := s.deleted(in)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range found {
 		o := &s.owners[i]
+		kind, logical := as(o.Block)
 		o.Claims = append(o.Claims, Claim{Ino: in.Ino, Type: in.Type(), Kind: kind, Logical: logical, Deleted: deleted})
 		if len(o.Claims) >= 2*s.limit {
 			o.trim(s.limit)
 		}
-	})
+	}
 }
 
 // trim keeps the first n claims, so that which are kept does not depend on who

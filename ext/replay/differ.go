@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/extscope/extscope/ext"
@@ -17,6 +18,8 @@ type differ struct {
 	blocks []ext.Block // that replay writes, in order
 	differ []ext.Block // those of them that differ from the home block
 	nodes  *ext.NodeBudget
+	reads  *ext.DirBudget // blocks of directories that are compared
+	places int            // blocks of directories that may still be listed
 
 	inodes []inodeChange // by number
 	dirs   []ext.Ino     // whose names may differ
@@ -49,7 +52,7 @@ type nameChange struct {
 }
 
 func newDiffer(v *View) *differ {
-	d := &differ{v: v, nodes: v.FS.NewNodeBudget()}
+	d := &differ{v: v, nodes: v.FS.NewNodeBudget(), reads: v.FS.NewDirBudget(), places: maxPlaces}
 	for n, g := range v.FS.Groups() {
 		if g.State != ext.GroupBad {
 			d.tables = append(d.tables, table{g.InodeTable, n})
@@ -119,6 +122,10 @@ func (d *differ) collect(ctx context.Context) error {
 	for _, ino := range d.dirs {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if d.reads.Spent() || d.places <= 0 {
+			d.fail(fmt.Errorf("directories from inode %d on are not compared: they share their blocks", ino))
+			break
 		}
 		d.directory(ino)
 	}

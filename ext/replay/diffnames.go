@@ -73,14 +73,17 @@ func (d *differ) open(f *ext.FS, ino ext.Ino) *ext.Inode {
 	return in
 }
 
-// maxDirBlocks bounds what is held of one directory.
-const maxDirBlocks = 1 << 20
+const (
+	maxDirBlocks = 1 << 20 // of one directory that are held
+	maxPlaces    = 1 << 25 // of all directories that are listed, where hostile ones share theirs
+)
 
 func (d *differ) dirBlocks(f *ext.FS, dir *ext.Inode) []ext.DirBlock {
 	if dir == nil || !f.HasMap(dir) {
 		return nil
 	}
-	list := f.DirBlocks(nil, dir, maxDirBlocks, d.nodes, d.fail)
+	list := f.DirBlocks(nil, dir, min(maxDirBlocks, max(d.places, 0)), d.nodes, d.fail)
+	d.places -= len(list)
 	slices.SortFunc(list, func(a, b ext.DirBlock) int { return cmp.Compare(a.Physical, b.Physical) })
 	return list
 }
@@ -122,6 +125,9 @@ func (d *differ) read(list []nameChange, f *ext.FS, dir *ext.Inode, blocks []ext
 	}
 	buf := make([]byte, f.BlockSize())
 	for _, b := range blocks {
+		if !d.reads.Take() {
+			break
+		}
 		if err := f.ReadBlock(buf, b.Physical); err != nil {
 			d.fail(err)
 			continue
@@ -175,7 +181,7 @@ func (d *differ) emit(ctx context.Context, yield func(Change, error) bool) {
 			return
 		}
 	}
-	p := &paths{differ: d, home: map[ext.Ino][]byte{}, after: map[ext.Ino][]byte{}}
+	p := &paths{differ: d, home: map[ext.Ino][]byte{}, after: map[ext.Ino][]byte{}, reads: ext.DirBlocksBudget(maxPathReads)}
 	p.index()
 	for _, c := range d.inodes {
 		if err := ctx.Err(); err != nil {

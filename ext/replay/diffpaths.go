@@ -13,10 +13,16 @@ type paths struct {
 	*differ
 	home, after           map[ext.Ino][]byte // of directories
 	lostByIno, freshByIno []int32
+
+	reads *ext.DirBudget // blocks of directories that may still be read for paths
+	bytes int            // held in home and after
 }
 
-// maxPaths bounds the directories whose paths are kept.
-const maxPaths = 1 << 16
+const (
+	maxPaths     = 1 << 16  // directories whose paths are kept
+	maxPathBytes = 64 << 20 // and their bytes
+	maxPathReads = 1 << 20  // blocks of directories that are read for paths
+)
 
 // index orders the names by inode.
 func (p *paths) index() {
@@ -38,12 +44,13 @@ func (p *paths) dirPath(f *ext.FS, known map[ext.Ino][]byte, ino ext.Ino) []byte
 	}
 	var path []byte
 	if in, err := f.Inode(ino); err == nil && in.IsDir() && in.Links > 0 {
-		if found, err := f.PathOf(in); err == nil {
+		if found, err := f.PathWithin(in, p.reads); err == nil {
 			path = found
 		}
 	}
-	if len(known) < maxPaths {
+	if len(known) < maxPaths && p.bytes < maxPathBytes {
 		known[ino] = path
+		p.bytes += len(path)
 	}
 	return path
 }

@@ -160,15 +160,18 @@ func (v *View) intoLog() {
 	}
 }
 
-// live reports whether a log block is part of what is replayed.
+// live reports whether a log block is part of what is replayed: transactions that
+// follow each other in the log.
 func (v *View) live(n uint32) bool {
-	for i := range v.Recovery.Transactions {
-		t := &v.Recovery.Transactions[i]
-		if t.Start < t.End && n >= t.Start && n < t.End || t.Start >= t.End && (n >= t.Start || n < t.End) {
-			return true
-		}
+	list := v.Recovery.Transactions
+	if len(list) == 0 {
+		return false
 	}
-	return false
+	start, end := list[0].Start, list[len(list)-1].End
+	if start < end {
+		return n >= start && n < end
+	}
+	return n >= start || n < end
 }
 
 // replay makes the view after replay.

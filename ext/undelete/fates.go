@@ -52,7 +52,7 @@ func (f *fates) group(g uint32) *groupFate {
 		return gf
 	}
 	prev := []byte(nil)
-	f.log.EachBitmap(g, func(tx int, bitmap []byte) {
+	f.log.EachBitmap(g, func(tx int, bitmap []byte) bool {
 		if gf.taken == nil {
 			gf.taken = make([]int32, 8*len(bitmap))
 			for i := range gf.taken {
@@ -62,6 +62,7 @@ func (f *fates) group(g uint32) *groupFate {
 		gf.logged = append(gf.logged, int32(tx))
 		gf.step(prev, bitmap, tx)
 		prev = append(prev[:0], bitmap...)
+		return true
 	})
 	if gf.taken != nil {
 		gf.step(prev, gf.now, math.MaxInt32)

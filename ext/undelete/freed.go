@@ -131,10 +131,10 @@ func (f *finder) blocksOf(l *life) []ext.Run {
 // diffBitmaps finds what the transactions freed.
 func (f *finder) diffBitmaps() {
 	left := maxFreedRuns
-	for g := range f.fs.GroupCount() {
+	for g := range f.fs.Groups() {
 		var prev []byte
 		start := f.fs.GroupStart(g)
-		f.log.EachBitmap(g, func(tx int, bitmap []byte) {
+		f.log.EachBitmap(g, func(tx int, bitmap []byte) bool {
 			set := f.freed[tx]
 			switch {
 			case set == nil:
@@ -156,6 +156,7 @@ func (f *finder) diffBitmaps() {
 				}
 			}
 			prev = append(prev[:0], bitmap...)
+			return true
 		})
 	}
 }
