@@ -1,7 +1,6 @@
 package undelete
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,187 +11,392 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strings"
-	"time"
-	"unicode/utf8"
-
-	"github.com/extscope/extscope/ext/layout"
+	"sync"
 )
 
-// A Restored is a file that was written out.
-type Restored struct {
-	Output    string // relative to the folder, with slashes
-	Candidate *Candidate
-	SHA256    string // in hex
-	Err       error  // what could not be read of it
-}
-
 // A Restorer writes candidates out below a folder. It never follows a link, leaves the
-// folder or overwrites a file.
+// folder or overwrites a file. Several goroutines may use one.
 type Restorer struct {
-	Root   *os.Root
-	Result *Result
-	made   map[string]bool // directories
+	Root    *os.Root
+	Result  *Result
+	Placing *Placement
+
+	Owner    bool                                              // give files to who owned them, with their set-id bits
+	SetXattr func(f *os.File, name string, value []byte) error // nil leaves extended attributes out
+	Resume   bool                                              // what lies in the folder may be of a run that was interrupted
+	Progress func(bytes int64)                                 // told of what was read and written
+	OnFolder func(output string)                               // told of folders that were made
+
+	once   sync.Once
+	tree   *folders
+	naming sync.Mutex
+	xattrs sync.Mutex
 }
 
-const nameless = "@nameless"
+// A Job is one file to write.
+type Job struct {
+	Candidate *Candidate
+	Contents  Contents
+	Output    string // relative to the folder, with slashes
+	Key       string // by which the file's temporary name is known again
+}
 
-// Restore writes one candidate, with its times and mode. The error is of the folder or
-// ctx; what could not be read of the evidence is in the Restored.
-func (r *Restorer) Restore(ctx context.Context, c *Candidate) (*Restored, error) {
-	if r.made == nil {
-		r.made = map[string]bool{}
-	}
-	dir, base := r.place(c)
-	dir, err := r.mkdir(dir)
+// A Restored is what came of a job.
+type Restored struct {
+	Output string // as written; another than the job's where that was taken
+	Size   uint64
+	SHA256 string   // in hex; "" where there is too much of holes to sum up
+	Notes  []string // what could not be restored, apart from contents
+	Err    error    // what could not be read of the evidence; zeros are in its place
+}
+
+// maxSummed bounds the bytes of holes that are summed up: a size is a claim, and
+// sums take a second a gigabyte.
+const maxSummed = 16 << 30
+
+func (r *Restorer) start() *folders {
+	r.once.Do(func() { r.tree = newFolders(r.Root, r.OnFolder) })
+	return r.tree
+}
+
+// Close closes what is open below the folder.
+func (r *Restorer) Close() {
+	r.start().close()
+}
+
+// File writes a regular file, with its times and mode, to a temporary name first. The
+// error is of the folder or ctx, and nothing is left then; what could not be read of
+// the evidence is in the Restored.
+func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
+	dir, base := path.Split(j.Output)
+	d, err := r.start().use(dir)
 	if err != nil {
 		return nil, err
 	}
-	tmp := path.Join(dir, fmt.Sprintf(".extscope-%d-%d", c.Ino, c.Gen))
-	f, err := r.Root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	defer r.tree.release(d)
+	f, tmp, err := r.create(d.root, j.Key)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Root.Remove(tmp)
-	w := &hashWriter{f: f, sum: sha256.New()}
-	readErr := r.Result.Copy(ctx, w, c)
-	if w.err != nil || ctx.Err() != nil {
+	defer d.root.Remove(tmp)
+	out := &Restored{Size: j.Contents.Size}
+	w := &fileWriter{ctx: ctx, f: f, progress: r.Progress}
+	if j.Contents.Size-min(j.Contents.Data, j.Contents.Size) <= maxSummed {
+		w.sum = sha256.New()
+	} else {
+		out.Notes = append(out.Notes, "not summed up: most of it is holes")
+	}
+	out.Err = r.Result.CopyContents(ctx, w, j.Candidate, j.Contents)
+	if err := errors.Join(w.err, ctx.Err()); err != nil {
 		f.Close()
-		return nil, errors.Join(w.err, ctx.Err())
-	}
-	if err := errors.Join(f.Truncate(w.at), f.Close()); err != nil {
 		return nil, err
 	}
-	if c.In != nil && !c.In.Mtime.IsZero() {
-		_ = r.Root.Chmod(tmp, fs.FileMode(c.In.Mode&0o777))
-		_ = r.Root.Chtimes(tmp, c.In.Atime, c.In.Mtime)
+	if err := w.finish(); err != nil {
+		f.Close()
+		return nil, err
 	}
-	out, err := r.settle(tmp, dir, base, c)
+	r.dress(f, j.Candidate, out)
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	setTimes(d.root, tmp, j.Candidate)
+	if w.sum != nil {
+		out.SHA256 = hex.EncodeToString(w.sum.Sum(nil))
+	}
+	name, err := r.settle(d, tmp, base, j, out)
 	if err != nil {
 		return nil, err
 	}
-	return &Restored{Output: out, Candidate: c, SHA256: hex.EncodeToString(w.sum.Sum(nil)), Err: readErr}, nil
+	out.Output = path.Join(d.actual, name)
+	return out, nil
+}
+
+// create makes the temporary file of a job. That of a run which was interrupted is
+// taken away.
+func (r *Restorer) create(dir *os.Root, key string) (*os.File, string, error) {
+	base := ".extscope-part-" + key
+	tmp := base
+	for n := 1; ; n++ {
+		f, err := dir.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err == nil || !errors.Is(err, fs.ErrExist) || n == 100 {
+			return f, tmp, err
+		}
+		if info, err := dir.Lstat(tmp); r.Resume && err == nil && info.Mode().IsRegular() && dir.Remove(tmp) == nil {
+			continue
+		}
+		tmp = fmt.Sprintf("%s-%d", base, n)
+	}
+}
+
+// dress gives a file its mode, its owner and its extended attributes.
+func (r *Restorer) dress(f *os.File, c *Candidate, out *Restored) {
+	if c.In == nil {
+		return
+	}
+	mode := fs.FileMode(c.In.Mode & 0o777)
+	if r.Owner {
+		if err := f.Chown(int(c.In.UID), int(c.In.GID)); err != nil {
+			out.Notes = append(out.Notes, fmt.Sprintf("owner %d:%d not restored: %v", c.In.UID, c.In.GID, plain(err)))
+		} else {
+			mode |= setIDs(c.In.Mode)
+		}
+	}
+	if r.SetXattr != nil {
+		r.setXattrs(f, c, out)
+	}
+	if err := f.Chmod(mode); err != nil {
+		out.Notes = append(out.Notes, fmt.Sprintf("mode not restored: %v", plain(err)))
+	}
+}
+
+// setIDs are the set-id and sticky bits of a mode.
+func setIDs(mode uint16) (m fs.FileMode) {
+	for _, b := range []struct {
+		bit uint16
+		m   fs.FileMode
+	}{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}} {
+		if mode&b.bit != 0 {
+			m |= b.m
+		}
+	}
+	return m
+}
+
+// plain takes path and operation from an error: the temporary name helps nobody.
+func plain(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+func setTimes(dir *os.Root, name string, c *Candidate) {
+	if c.In == nil || c.In.Mtime.IsZero() {
+		return
+	}
+	atime := c.In.Atime
+	if atime.IsZero() {
+		atime = c.In.Mtime
+	}
+	_ = dir.Chtimes(name, atime, c.In.Mtime)
 }
 
 // settle gives a file its final name, which no other file has.
-func (r *Restorer) settle(tmp, dir, base string, c *Candidate) (string, error) {
-	for n := 0; n < 1000; n++ {
-		name := base
-		switch {
-		case n == 1:
-			name = fmt.Sprintf("%s.@%d", base, c.Ino)
-		case n > 1:
-			name = fmt.Sprintf("%s.@%d.%d", base, c.Ino, n)
+func (r *Restorer) settle(d *folder, tmp, base string, j *Job, out *Restored) (string, error) {
+	for range 1000 {
+		err := d.root.Link(tmp, base)
+		if err == nil {
+			return base, nil
 		}
-		out := path.Join(dir, name)
-		switch err := r.Root.Link(tmp, out); {
-		case err == nil:
-			return out, nil
-		case errors.Is(err, fs.ErrExist):
+		info, lerr := d.root.Lstat(base)
+		switch {
+		case lerr == nil && r.Resume && sameContents(d.root, base, info, out):
+			return base, nil // written by the run that was interrupted, and not yet noted
+		case lerr == nil:
+			r.naming.Lock()
+			base = path.Base(r.Placing.Another(j.Output, j.Candidate))
+			r.naming.Unlock()
 			continue
 		}
 		// No links there.
-		if _, err := r.Root.Lstat(out); err == nil {
-			continue
+		if rerr := d.root.Rename(tmp, base); rerr != nil {
+			return "", errors.Join(err, rerr)
 		}
-		return out, r.Root.Rename(tmp, out)
+		return base, nil
 	}
-	return "", fmt.Errorf("%s: too many files of that name", path.Join(dir, base))
+	return "", fmt.Errorf("%s: too many files of that name", path.Join(d.actual, base))
 }
 
-// place gives the directory and the name that a candidate goes to.
-func (r *Restorer) place(c *Candidate) (dir, base string) {
-	switch {
-	case c.Path != nil:
-		parts := strings.Split(strings.Trim(string(c.Path), "/"), "/")
-		for i := range parts {
-			parts[i] = SafeName([]byte(parts[i]))
-		}
-		return path.Join(parts[:len(parts)-1]...), parts[len(parts)-1]
-	case c.Name != nil:
-		return nameless, SafeName(c.Name)
+// sameContents reports whether a file holds what was written.
+func sameContents(dir *os.Root, name string, info fs.FileInfo, out *Restored) bool {
+	if !info.Mode().IsRegular() || uint64(info.Size()) != out.Size || out.SHA256 == "" {
+		return false
 	}
-	return nameless, fmt.Sprintf("inode-%d-%d", c.Ino, c.Gen)
+	sum, err := sumFile(dir, name, info)
+	return err == nil && sum == out.SHA256
 }
 
-// mkdir makes a directory and those above it. Where a file is in the way the directory
-// gets another name.
-func (r *Restorer) mkdir(dir string) (string, error) {
-	if dir == "" || dir == "." {
-		return ".", nil
+func sumFile(dir *os.Root, name string, info fs.FileInfo) (string, error) {
+	f, err := dir.Open(name)
+	if err != nil {
+		return "", err
 	}
-	at := ""
-	for part := range strings.SplitSeq(dir, "/") {
-		for n := 0; ; n++ {
-			name := part
-			if n > 0 {
-				name = fmt.Sprintf("%s.@%d", part, n)
+	defer f.Close()
+	if after, err := f.Stat(); err != nil || !os.SameFile(info, after) {
+		return "", errors.Join(err, fs.ErrInvalid)
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// maxChecked bounds the size of a file that is summed up again before it is believed.
+const maxChecked = 8 << 20
+
+// Kept reports whether a file that an earlier run wrote is still as it was then: by its
+// sum where that costs little, else by its size.
+func (r *Restorer) Kept(output string, size uint64, sum string) bool {
+	if !fs.ValidPath(output) {
+		return false
+	}
+	at := r.Root
+	for dir, rest := "", output; ; {
+		var more bool
+		if dir, rest, more = cut(rest); !more {
+			info, err := at.Lstat(dir)
+			ok := err == nil && info.Mode().IsRegular() && uint64(info.Size()) == size
+			if ok && sum != "" && size <= maxChecked {
+				have, err := sumFile(at, dir, info)
+				ok = err == nil && have == sum
 			}
-			next := path.Join(at, name)
-			if r.made[next] {
-				at = next
-				break
+			if at != r.Root {
+				at.Close()
 			}
-			err := r.Root.Mkdir(next, 0o700)
-			if errors.Is(err, fs.ErrExist) {
-				info, lerr := r.Root.Lstat(next)
-				if lerr == nil && info.IsDir() {
-					err = nil
-				} else if n < 1000 {
-					continue
-				}
-			}
-			if err != nil {
-				return "", err
-			}
-			r.made[next] = true
-			at = next
+			return ok
+		}
+		next, err := openFolder(at, dir)
+		if at != r.Root {
+			at.Close()
+		}
+		if err != nil {
+			return false
+		}
+		at = next
+	}
+}
+
+func cut(p string) (first, rest string, more bool) {
+	for i := range len(p) {
+		if p[i] == '/' {
+			return p[:i], p[i+1:], true
+		}
+	}
+	return p, "", false
+}
+
+// Symlink makes a symbolic link. Nothing may be written through it: links come last.
+func (r *Restorer) Symlink(j *Job) (*Restored, error) {
+	dir, base := path.Split(j.Output)
+	d, err := r.start().use(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer r.tree.release(d)
+	c, target := j.Candidate, string(j.Candidate.Target)
+	for range 1000 {
+		err = d.root.Symlink(target, base)
+		if !errors.Is(err, fs.ErrExist) {
 			break
 		}
-	}
-	return at, nil
-}
-
-// SafeName makes a name from an image safe as a file's name: it cannot lead anywhere
-// else, and holds no control characters and no bytes that are not UTF-8.
-func SafeName(name []byte) string {
-	switch string(name) {
-	case "", ".", "..":
-		return "@" + strings.ReplaceAll(string(name), ".", "dot")
-	}
-	var b strings.Builder
-	for len(name) > 0 {
-		c, n := utf8.DecodeRune(name)
-		if c == utf8.RuneError && n <= 1 || c < 0x20 || c == 0x7f || c >= 0x80 && c < 0xa0 || c == '/' || c == '\\' {
-			for _, x := range name[:n] {
-				fmt.Fprintf(&b, `\x%02x`, x)
-			}
-		} else {
-			b.Write(name[:n])
+		if have, lerr := d.root.Readlink(base); r.Resume && lerr == nil && have == target {
+			err = nil
+			break
 		}
-		name = name[n:]
+		base = path.Base(r.Placing.Another(j.Output, c))
 	}
-	s := b.String()
-	if len(s) > 255 { // escaped, it may be longer than names can be
-		s = strings.ToValidUTF8(s[:240], "") + fmt.Sprintf("-%08x", crc(name, s))
+	if err != nil {
+		return nil, err
 	}
-	return s
+	out := &Restored{Output: path.Join(d.actual, base), Size: uint64(len(target))}
+	if r.Owner && c.In != nil {
+		if err := d.root.Lchown(base, int(c.In.UID), int(c.In.GID)); err != nil {
+			out.Notes = append(out.Notes, fmt.Sprintf("owner %d:%d not restored: %v", c.In.UID, c.In.GID, plain(err)))
+		}
+	}
+	return out, nil
 }
 
-func crc(_ []byte, s string) uint32 { return layout.CRC32C(^uint32(0), []byte(s)) }
-
-// A hashWriter writes a file with holes and sums it up.
-type hashWriter struct {
-	f   *os.File
-	sum hash.Hash
-	at  int64
-	err error
+// Folder makes a folder, and gives its output.
+func (r *Restorer) Folder(output string) (string, error) {
+	d, err := r.start().use(output)
+	if err != nil {
+		return "", err
+	}
+	defer r.tree.release(d)
+	return d.actual, nil
 }
 
-func (w *hashWriter) Write(p []byte) (int, error) {
-	w.sum.Write(p)
+// FinishFolder gives a folder mode, owner and times of the directory it was. It comes
+// last, and what lies deeper first. The notes tell what could not be restored.
+func (r *Restorer) FinishFolder(output string, c *Candidate) (notes []string, err error) {
+	if c.In == nil {
+		return nil, nil
+	}
+	d, err := r.start().use(output)
+	if err != nil {
+		return nil, err
+	}
+	defer r.tree.release(d)
+	f, err := d.root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var out Restored
+	r.dress(f, c, &out)
+	setTimes(d.root, ".", c)
+	return out.Notes, nil
+}
+
+// Made reports whether a folder is one that this Restorer made.
+func (r *Restorer) Made(output string) bool {
+	t := r.start()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.made[output]
+}
+
+// setXattrs restores extended attributes.
+func (r *Restorer) setXattrs(f *os.File, c *Candidate, out *Restored) {
+	r.xattrs.Lock()
+	attrs, err := r.Result.Xattrs(c)
+	r.xattrs.Unlock()
+	if err != nil {
+		out.Notes = append(out.Notes, fmt.Sprintf("extended attributes: %v", err))
+	}
+	for _, x := range attrs {
+		if err := r.SetXattr(f, x.Name, x.Value); err != nil {
+			out.Notes = append(out.Notes, fmt.Sprintf("%s not restored: %v", x.Name, plain(err)))
+		}
+	}
+}
+
+// A fileWriter writes a file with holes and sums it up, both at the same time.
+type fileWriter struct {
+	ctx      context.Context
+	f        *os.File
+	sum      hash.Hash // nil without one
+	progress func(int64)
+	at       int64 // written so far, holes included
+	end      int64 // of what was really written
+	err      error
+}
+
+// apart is from how many bytes on it pays to sum up beside writing.
+const apart = 256 << 10
+
+func (w *fileWriter) Write(p []byte) (int, error) {
+	var summed chan struct{}
+	switch {
+	case w.sum == nil:
+	case len(p) < apart:
+		w.sum.Write(p)
+	default:
+		summed = make(chan struct{})
+		go func() { w.sum.Write(p); close(summed) }()
+	}
 	n, err := w.f.WriteAt(p, w.at)
+	if summed != nil {
+		<-summed
+	}
 	w.at += int64(n)
+	w.end = w.at
+	if w.progress != nil {
+		w.progress(int64(n))
+	}
 	if err != nil {
 		w.err = err
 	}
@@ -202,9 +406,15 @@ func (w *hashWriter) Write(p []byte) (int, error) {
 var zeros = make([]byte, 1<<16)
 
 // Hole leaves n bytes out: they read as zeros.
-func (w *hashWriter) Hole(n int64) error {
+func (w *fileWriter) Hole(n int64) error {
 	w.at += n
+	if w.sum == nil {
+		return nil
+	}
 	for n > 0 {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
 		k := min(n, int64(len(zeros)))
 		w.sum.Write(zeros[:k])
 		n -= k
@@ -212,9 +422,10 @@ func (w *hashWriter) Hole(n int64) error {
 	return nil
 }
 
-var _ io.Writer = (*hashWriter)(nil)
-
-var (
-	_ = bytes.Equal
-	_ = time.Time{}
-)
+// finish makes the file as long as it is to be.
+func (w *fileWriter) finish() error {
+	if w.at == w.end {
+		return nil
+	}
+	return w.f.Truncate(w.at)
+}
