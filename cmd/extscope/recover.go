@@ -151,6 +151,14 @@ func (o *recoverOptions) arguments(paths []string) string {
 		paths, o.all, o.paths, o.grades, o.types, o.since, o.until, o.versions, o.carve, o.owner, o.xattrs, o.symlinks, o.reused, o.noReplay, o.offset, o.superblock, o.blockSize)
 }
 
+// bytesWord is a size with its unit.
+func bytesWord(n uint64) string {
+	if n < 1024 {
+		return plural(n, "byte", "bytes")
+	}
+	return report.HumanSize(n) + "iB"
+}
+
 // words tells in a few lines what was written.
 func (p *recoverPlan) words(w io.Writer, dir *recoverDir) error {
 	s := p.sum()
@@ -163,8 +171,8 @@ func (p *recoverPlan) words(w io.Writer, dir *recoverDir) error {
 	if grades == nil {
 		grades = []string{"nothing picked"}
 	}
-	_, err := fmt.Fprintf(w, "wrote %s of %s, and %s\nof what was picked, %s\n%s tells of each\n",
-		plural(s.written+s.empty, "file", "files"), report.HumanSize(s.bytes), plural(s.directories, "folder", "folders"), strings.Join(grades, ", "),
+	_, err := fmt.Fprintf(w, "wrote %s (%s) and %s\nof what was picked, %s\n%s tells of each\n",
+		plural(s.written+s.empty, "file", "files"), bytesWord(s.bytes), plural(s.directories, "folder", "folders"), strings.Join(grades, ", "),
 		report.Printable([]byte(dir.name+"/"+dir.manifest)))
 	return err
 }

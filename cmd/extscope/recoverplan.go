@@ -210,13 +210,16 @@ func (p *recoverPlan) summary() report.Fields {
 	if p.stopped != "" {
 		stopped = report.Str(p.stopped)
 	}
-	f := report.Fields{
-		{Key: "complete", Value: report.Bool(!p.dryRun && s.failed == 0)}, {Key: "stopped", Value: stopped},
+	var f report.Fields
+	if !p.dryRun {
+		f = report.Fields{{Key: "complete", Value: report.Bool(s.failed == 0)}, {Key: "stopped", Value: stopped}}
+	}
+	f = append(f, report.Fields{
 		{Key: "written", Value: report.Int(int64(s.written))}, {Key: "bytes", Value: report.Size(s.bytes)},
 		{Key: "empty", Value: report.Int(int64(s.empty))}, {Key: "directories", Value: report.Int(int64(s.directories))},
-		{Key: "symlinks", Value: report.Int(int64(s.symlinks))}, {Key: "listed", Value: report.Int(int64(s.listed))},
+		{Key: "symlinks", Value: report.Int(int64(s.symlinks))}, {Key: "without_output", Value: report.Int(int64(s.listed))},
 		{Key: "not_written", Value: report.Int(int64(s.failed))},
-	}
+	}...)
 	for _, g := range undelete.Grades() {
 		f = append(f, report.Field{Key: string(g), Value: report.Int(int64(s.grades[g]))})
 	}

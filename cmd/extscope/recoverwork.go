@@ -70,6 +70,11 @@ func (o *recoverOptions) write(ctx context.Context, e *env, v *opened, dir *reco
 	s := plan.sum()
 	if w.stop != nil {
 		plan.stopped = w.stop.Error()
+		for i := range plan.items {
+			if it := &plan.items[i]; it.action != listIt && it.done == nil && !it.failed {
+				it.note("not written: %s", plan.stopped)
+			}
+		}
 	}
 	rep := plan.report()
 	rep.Head = v.head()
@@ -198,6 +203,9 @@ func (w *recovery) one(ctx context.Context, it *recoverItem) error {
 		it.failed = true
 		it.note("not written: %v", err)
 		return nil
+	}
+	if done.Output != it.job.Output && !it.kept {
+		done.Notes = append(done.Notes, "its name was taken in the folder already")
 	}
 	it.done = done
 	w.bar.count(int(w.files.Add(1)))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/extscope/extscope/ext"
 )
@@ -110,14 +111,20 @@ func (r *Result) CopyContents(ctx context.Context, w io.Writer, c *Candidate, wh
 	return r.f.copyTo(ctx, w, c, what)
 }
 
-// copyPiece is how much is read and written at once.
-const copyPiece = 1 << 20
+// copyPiece is how much is read and written at once: what a core's cache holds, so that
+// it is summed up and written from there.
+const copyPiece = 256 << 10
+
+// pieces are buffers of that size, for copying many files.
+var pieces = sync.Pool{New: func() any { return new([copyPiece]byte) }}
 
 func (f *finder) copyTo(ctx context.Context, w io.Writer, c *Candidate, what Contents) error {
 	skip := skipper(ctx, w)
 	bs := uint64(f.fs.BlockSize())
 	var errs []error
-	var buf []byte
+	piece := pieces.Get().(*[copyPiece]byte)
+	defer pieces.Put(piece)
+	buf := piece[:]
 	at := uint64(0)
 	for _, r := range what.Runs {
 		from := r.Logical * bs
@@ -131,14 +138,11 @@ func (f *finder) copyTo(ctx context.Context, w io.Writer, c *Candidate, what Con
 			at = from
 		}
 		left := min(r.Len*bs, what.Size-from)
-		if need := max(min(left, copyPiece), bs); need > uint64(len(buf)) {
-			buf = make([]byte, need)
-		}
 		for b := r.Physical; left > 0; {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			n := min(left, uint64(len(buf))/bs*bs)
+			n := min(left, copyPiece) // whole blocks but for the last: none is over 64 KiB
 			p := buf[:n]
 			if err := f.readRun(p, c, b); err != nil && len(errs) < 16 {
 				errs = append(errs, fmt.Errorf("block %d: %w", b, err))

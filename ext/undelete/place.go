@@ -45,6 +45,7 @@ func (c *Candidate) Key() string {
 type Placement struct {
 	taken   map[string]*Candidate
 	folders map[string]string // by path in the image
+	none    string            // the folder of files without a path
 	names   map[string]int    // how often a name was told apart by a mark
 }
 
@@ -59,8 +60,8 @@ func NewPlacement(all []*Candidate, reserved ...string) *Placement {
 	for _, c := range all {
 		if c.Path != nil {
 			p.folder(parent(string(c.Path)))
-		} else if c.Type != layout.ModeDir {
-			p.folders["\x00"] = p.claim(Nameless, nil)
+		} else if p.none == "" && c.Type != layout.ModeDir {
+			p.none = p.claim(Nameless, nil)
 		}
 	}
 	return p
@@ -100,9 +101,9 @@ func (p *Placement) File(c *Candidate) (output string, other *Candidate) {
 		up := parent(string(c.Path))
 		want = path.Join(p.folder(up), SafeName([]byte(strings.TrimPrefix(string(c.Path)[len(up):], "/"))))
 	case c.Name != nil:
-		want = path.Join(p.folders["\x00"], SafeName(c.Name))
+		want = path.Join(p.none, SafeName(c.Name))
 	default:
-		want = path.Join(p.folders["\x00"], fmt.Sprintf("inode-%d-%d", c.Ino, c.Gen))
+		want = path.Join(p.none, fmt.Sprintf("inode-%d-%d", c.Ino, c.Gen))
 	}
 	return p.claim(want, c), p.taken[want]
 }

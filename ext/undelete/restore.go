@@ -376,7 +376,7 @@ type fileWriter struct {
 }
 
 // apart is from how many bytes on it pays to sum up beside writing.
-const apart = 256 << 10
+const apart = 128 << 10
 
 func (w *fileWriter) Write(p []byte) (int, error) {
 	var summed chan struct{}
