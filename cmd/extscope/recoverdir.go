@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,8 +42,7 @@ type journalHead struct {
 	Arguments  string `json:"arguments"`
 }
 
-// A journalRow is one file that was finished, or a folder that was made, or the
-// manifest of a run that ended early.
+// A journalRow is one file that was finished, or a folder that was made.
 type journalRow struct {
 	Key      string   `json:"key,omitempty"`
 	Output   string   `json:"output,omitempty"`
@@ -51,7 +51,6 @@ type journalRow struct {
 	Notes    []string `json:"notes,omitempty"`
 	Error    string   `json:"error,omitempty"`
 	Folder   string   `json:"folder,omitempty"`
-	Manifest string   `json:"manifest,omitempty"`
 }
 
 // lookAt looks at DIR before anything is done, and refuses it where files must not or
@@ -154,8 +153,6 @@ func (d *recoverDir) readJournal() error {
 			d.rows[row.Key] = row
 		case row.Folder != "":
 			d.folders[row.Folder] = true
-		case row.Manifest != "":
-			d.own, d.manifest = true, row.Manifest
 		}
 	}
 	return nil
@@ -164,9 +161,6 @@ func (d *recoverDir) readJournal() error {
 // chooseManifest gives the manifest a name that is free. A finished one means that the
 // folder is done.
 func (d *recoverDir) chooseManifest(force bool) error {
-	if d.own {
-		return nil
-	}
 	for n := 2; ; n++ {
 		_, err := d.root.Lstat(d.manifest)
 		switch {
@@ -174,11 +168,34 @@ func (d *recoverDir) chooseManifest(force bool) error {
 			return nil
 		case err != nil:
 			return &usageError{err}
+		case d.resume && d.incomplete(d.manifest):
+			d.own = true
+			return nil
 		case !force:
 			return usagef("%s/%s is there: a recovery to this folder is finished; choose another folder, or add to it with --force", d.name, d.manifest)
 		}
 		d.manifest = fmt.Sprintf("manifest-%d.json", n)
 	}
+}
+
+// incomplete reports whether a manifest says of itself, near its end, that the run
+// ended early.
+func (d *recoverDir) incomplete(name string) bool {
+	const tail = 4 << 10
+	before, err := d.root.Lstat(name)
+	if err != nil || !before.Mode().IsRegular() {
+		return false
+	}
+	f, err := d.root.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	b := make([]byte, min(before.Size(), tail))
+	if _, err := f.ReadAt(b, before.Size()-int64(len(b))); err != nil {
+		return false
+	}
+	return bytes.Contains(b, []byte("\n    \"complete\": false,\n"))
 }
 
 // begin makes the folder, and its journal.
@@ -278,7 +295,6 @@ func (d *recoverDir) writeManifest(f *os.File, r *report.Report, finished bool) 
 		return err
 	}
 	if !finished {
-		_ = d.put(journalRow{Manifest: d.manifest})
 		return nil
 	}
 	d.journal.Close()

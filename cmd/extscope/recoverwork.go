@@ -194,12 +194,13 @@ func (w *recovery) one(ctx context.Context, it *recoverItem) error {
 		done.Output, err = w.to.Folder(it.job.Output)
 	}
 	switch {
+	case err == nil:
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case host.Gone(err):
 		w.halt(err)
 		return err
-	case err != nil:
+	default:
 		it.failed = true
 		it.note("not written: %v", err)
 		return nil
