@@ -44,13 +44,13 @@ type journalHead struct {
 
 // A journalRow is one file that was finished, or a folder that was made.
 type journalRow struct {
-	Key      string   `json:"key,omitempty"`
-	Output   string   `json:"output,omitempty"`
-	Size     uint64   `json:"size,omitempty"`
-	SHA256   string   `json:"sha256,omitempty"`
-	Notes    []string `json:"notes,omitempty"`
-	Error    string   `json:"error,omitempty"`
-	Folder   string   `json:"folder,omitempty"`
+	Key    string   `json:"key,omitempty"`
+	Output string   `json:"output,omitempty"`
+	Size   uint64   `json:"size,omitempty"`
+	SHA256 string   `json:"sha256,omitempty"`
+	Notes  []string `json:"notes,omitempty"`
+	Error  string   `json:"error,omitempty"`
+	Folder string   `json:"folder,omitempty"`
 }
 
 // lookAt looks at DIR before anything is done, and refuses it where files must not or
