@@ -1,13 +1,16 @@
 package undelete
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/layout"
 )
 
 // readBlock reads one block of a candidate's contents.
@@ -51,6 +54,7 @@ type Contents struct {
 	Runs []ext.Run // Data runs that are read; the rest is holes
 	Data uint64    // bytes of them, up to Size
 	Left uint64    // blocks left out, as something else uses them by now
+	Same uint64    // blocks left out, as they are mapped at another place of the file already
 	Cut  bool      // Size ends with the last block mapped: the file's own is not proved
 }
 
@@ -89,10 +93,37 @@ func (r *Result) Contents(c *Candidate, reused bool) Contents {
 			}
 		}
 	}
+	if r.f.fs.Super.ROCompat&layout.ROCompatSharedBlocks == 0 {
+		out.Runs, out.Same = once(out.Runs)
+	}
 	for _, run := range out.Runs {
 		out.Data += min((run.Logical+run.Len)*bs, out.Size) - run.Logical*bs
 	}
 	return out
+}
+
+// once leaves blocks out that are mapped a second time, so that no map makes a file
+// larger than the disk it lies on.
+func once(runs []ext.Run) (out []ext.Run, same uint64) {
+	order := slices.Clone(runs)
+	slices.SortStableFunc(order, func(a, b ext.Run) int { return cmp.Compare(a.Physical, b.Physical) })
+	end := Block(0)
+	for _, r := range order {
+		twice := uint64(0)
+		if r.Physical < end {
+			twice = min(uint64(end-r.Physical), r.Len)
+		}
+		end = max(end, r.Physical+Block(r.Len))
+		if r.Logical, r.Physical, r.Len = r.Logical+twice, r.Physical+Block(twice), r.Len-twice; r.Len > 0 {
+			out = append(out, r)
+		}
+		same += twice
+	}
+	if same == 0 {
+		return runs, 0
+	}
+	slices.SortFunc(out, func(a, b ext.Run) int { return cmp.Compare(a.Logical, b.Logical) })
+	return out, same
 }
 
 // Copy writes the contents of a candidate to w, in order; to an ext.HoleWriter what is

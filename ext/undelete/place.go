@@ -102,6 +102,8 @@ func (p *Placement) File(c *Candidate) (output string, other *Candidate) {
 		want = path.Join(p.folder(up), SafeName([]byte(strings.TrimPrefix(string(c.Path)[len(up):], "/"))))
 	case c.Name != nil:
 		want = path.Join(p.none, SafeName(c.Name))
+	case c.Ino == 0 && len(c.Runs) > 0:
+		want = path.Join(p.none, fmt.Sprintf("block-%d", c.Runs[0].Physical))
 	default:
 		want = path.Join(p.none, fmt.Sprintf("inode-%d-%d", c.Ino, c.Gen))
 	}

@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -50,9 +48,9 @@ type Restored struct {
 	Err    error    // what could not be read of the evidence; zeros are in its place
 }
 
-// maxSummed bounds the bytes of holes that are summed up: a size is a claim, and
-// sums take a second a gigabyte.
-const maxSummed = 16 << 30
+// maxSummed is how many bytes of holes are summed up, and maxSummedBy how many more for
+// each byte of data: a size is a claim, and sums take a second a gigabyte.
+const maxSummed, maxSummedBy = 1 << 30, 64
 
 func (r *Restorer) start() *folders {
 	r.once.Do(func() { r.tree = newFolders(r.Root, r.OnFolder) })
@@ -81,7 +79,7 @@ func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
 	defer d.root.Remove(tmp)
 	out := &Restored{Size: j.Contents.Size}
 	w := &fileWriter{ctx: ctx, f: f, progress: r.Progress}
-	if j.Contents.Size-min(j.Contents.Data, j.Contents.Size) <= maxSummed {
+	if j.Contents.Size <= maxSummed+maxSummedBy*j.Contents.Data {
 		w.sum = sha256.New()
 	} else {
 		out.Notes = append(out.Notes, "not summed up: most of it is holes")
@@ -128,60 +126,6 @@ func (r *Restorer) create(dir *os.Root, key string) (*os.File, string, error) {
 	}
 }
 
-// dress gives a file its mode, its owner and its extended attributes.
-func (r *Restorer) dress(f *os.File, c *Candidate, out *Restored) {
-	if c.In == nil {
-		return
-	}
-	mode := fs.FileMode(c.In.Mode & 0o777)
-	if r.Owner {
-		if err := f.Chown(int(c.In.UID), int(c.In.GID)); err != nil {
-			out.Notes = append(out.Notes, fmt.Sprintf("owner %d:%d not restored: %v", c.In.UID, c.In.GID, plain(err)))
-		} else {
-			mode |= setIDs(c.In.Mode)
-		}
-	}
-	if r.SetXattr != nil {
-		r.setXattrs(f, c, out)
-	}
-	if err := f.Chmod(mode); err != nil {
-		out.Notes = append(out.Notes, fmt.Sprintf("mode not restored: %v", plain(err)))
-	}
-}
-
-// setIDs are the set-id and sticky bits of a mode.
-func setIDs(mode uint16) (m fs.FileMode) {
-	for _, b := range []struct {
-		bit uint16
-		m   fs.FileMode
-	}{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}} {
-		if mode&b.bit != 0 {
-			m |= b.m
-		}
-	}
-	return m
-}
-
-// plain takes path and operation from an error: the temporary name helps nobody.
-func plain(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
-}
-
-func setTimes(dir *os.Root, name string, c *Candidate) {
-	if c.In == nil || c.In.Mtime.IsZero() {
-		return
-	}
-	atime := c.In.Atime
-	if atime.IsZero() {
-		atime = c.In.Mtime
-	}
-	_ = dir.Chtimes(name, atime, c.In.Mtime)
-}
-
 // settle gives a file its final name, which no other file has.
 func (r *Restorer) settle(d *folder, tmp, base string, j *Job, out *Restored) (string, error) {
 	for range 1000 {
@@ -206,75 +150,6 @@ func (r *Restorer) settle(d *folder, tmp, base string, j *Job, out *Restored) (s
 		return base, nil
 	}
 	return "", fmt.Errorf("%s: too many files of that name", path.Join(d.actual, base))
-}
-
-// sameContents reports whether a file holds what was written.
-func sameContents(dir *os.Root, name string, info fs.FileInfo, out *Restored) bool {
-	if !info.Mode().IsRegular() || uint64(info.Size()) != out.Size || out.SHA256 == "" {
-		return false
-	}
-	sum, err := sumFile(dir, name, info)
-	return err == nil && sum == out.SHA256
-}
-
-func sumFile(dir *os.Root, name string, info fs.FileInfo) (string, error) {
-	f, err := dir.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	if after, err := f.Stat(); err != nil || !os.SameFile(info, after) {
-		return "", errors.Join(err, fs.ErrInvalid)
-	}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// maxChecked bounds the size of a file that is summed up again before it is believed.
-const maxChecked = 8 << 20
-
-// Kept reports whether a file that an earlier run wrote is still as it was then: by its
-// sum where that costs little, else by its size.
-func (r *Restorer) Kept(output string, size uint64, sum string) bool {
-	if !fs.ValidPath(output) {
-		return false
-	}
-	at := r.Root
-	for dir, rest := "", output; ; {
-		var more bool
-		if dir, rest, more = cut(rest); !more {
-			info, err := at.Lstat(dir)
-			ok := err == nil && info.Mode().IsRegular() && uint64(info.Size()) == size
-			if ok && sum != "" && size <= maxChecked {
-				have, err := sumFile(at, dir, info)
-				ok = err == nil && have == sum
-			}
-			if at != r.Root {
-				at.Close()
-			}
-			return ok
-		}
-		next, err := openFolder(at, dir)
-		if at != r.Root {
-			at.Close()
-		}
-		if err != nil {
-			return false
-		}
-		at = next
-	}
-}
-
-func cut(p string) (first, rest string, more bool) {
-	for i := range len(p) {
-		if p[i] == '/' {
-			return p[:i], p[i+1:], true
-		}
-	}
-	return p, "", false
 }
 
 // Symlink makes a symbolic link. Nothing may be written through it: links come last.
@@ -347,85 +222,4 @@ func (r *Restorer) Made(output string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.made[output]
-}
-
-// setXattrs restores extended attributes.
-func (r *Restorer) setXattrs(f *os.File, c *Candidate, out *Restored) {
-	r.xattrs.Lock()
-	attrs, err := r.Result.Xattrs(c)
-	r.xattrs.Unlock()
-	if err != nil {
-		out.Notes = append(out.Notes, fmt.Sprintf("extended attributes: %v", err))
-	}
-	for _, x := range attrs {
-		if err := r.SetXattr(f, x.Name, x.Value); err != nil {
-			out.Notes = append(out.Notes, fmt.Sprintf("%s not restored: %v", x.Name, plain(err)))
-		}
-	}
-}
-
-// A fileWriter writes a file with holes and sums it up, both at the same time.
-type fileWriter struct {
-	ctx      context.Context
-	f        *os.File
-	sum      hash.Hash // nil without one
-	progress func(int64)
-	at       int64 // written so far, holes included
-	end      int64 // of what was really written
-	err      error
-}
-
-// apart is from how many bytes on it pays to sum up beside writing.
-const apart = 128 << 10
-
-func (w *fileWriter) Write(p []byte) (int, error) {
-	var summed chan struct{}
-	switch {
-	case w.sum == nil:
-	case len(p) < apart:
-		w.sum.Write(p)
-	default:
-		summed = make(chan struct{})
-		go func() { w.sum.Write(p); close(summed) }()
-	}
-	n, err := w.f.WriteAt(p, w.at)
-	if summed != nil {
-		<-summed
-	}
-	w.at += int64(n)
-	w.end = w.at
-	if w.progress != nil {
-		w.progress(int64(n))
-	}
-	if err != nil {
-		w.err = err
-	}
-	return n, err
-}
-
-var zeros = make([]byte, 1<<16)
-
-// Hole leaves n bytes out: they read as zeros.
-func (w *fileWriter) Hole(n int64) error {
-	w.at += n
-	if w.sum == nil {
-		return nil
-	}
-	for n > 0 {
-		if err := w.ctx.Err(); err != nil {
-			return err
-		}
-		k := min(n, int64(len(zeros)))
-		w.sum.Write(zeros[:k])
-		n -= k
-	}
-	return nil
-}
-
-// finish makes the file as long as it is to be.
-func (w *fileWriter) finish() error {
-	if w.at == w.end {
-		return nil
-	}
-	return w.f.Truncate(w.at)
 }

@@ -213,6 +213,11 @@ func TestContents(t *testing.T) {
 	if err := r.CopyContents(t.Context(), &b, c, got); err != nil || uint64(b.Len()) != 6*bs || !bytes.Equal(b.Bytes()[:4*bs], make([]byte, 4*bs)) {
 		t.Errorf("copied %d bytes, %v", b.Len(), err)
 	}
+	loop := &Candidate{Type: layout.ModeRegular, Size: 1 << 40, SizeKnown: true, Grade: Partial, Coverage: Coverage{Loose: 6}, tx: latest,
+		Runs: []ext.Run{{Logical: 0, Physical: free, Len: 2, Kind: ext.Data}, {Logical: 4, Physical: free, Len: 2, Kind: ext.Data}, {Logical: 9, Physical: free - 1, Len: 2, Kind: ext.Data}}}
+	if got := r.Contents(loop, false); got.Same != 3 || got.Data != 3*bs || len(got.Runs) != 2 || got.Runs[0] != (ext.Run{Logical: 1, Physical: free + 1, Len: 1, Kind: ext.Data}) {
+		t.Errorf("blocks mapped thrice: %+v", got)
+	}
 	c.Grade = Intact
 	if got := r.Contents(c, false); got.Size != c.Size || got.Cut {
 		t.Errorf("intact: %+v", got)
