@@ -12,6 +12,7 @@ import (
 
 	"github.com/extscope/extscope/ext/audit"
 	"github.com/extscope/extscope/ext/exttest"
+	"github.com/extscope/extscope/ext/undelete"
 )
 
 // section gives the part of the README under a heading.
@@ -85,6 +86,22 @@ func TestREADMEKinds(t *testing.T) {
 	}
 }
 
+// TestREADMEGrades holds the README's grades and techniques to the program's.
+func TestREADMEGrades(t *testing.T) {
+	text := section(t, "## Recover deleted files")
+	for _, g := range undelete.Grades() {
+		if !strings.Contains(text, "\n| `"+string(g)+"` | ") {
+			t.Errorf("README does not tell of the grade %s", g)
+		}
+	}
+	for _, k := range []undelete.Technique{undelete.Orphan, undelete.InodeHome, undelete.InodeJournal, undelete.InodeFast, undelete.IndexResidue,
+		undelete.OldVersion, undelete.FreedSet, undelete.StrayTree, undelete.Carving, undelete.NameOnly} {
+		if !strings.Contains(text, "`"+string(k)+"`") {
+			t.Errorf("README does not tell of the technique %s", k)
+		}
+	}
+}
+
 // TestREADMEJSON holds the README's JSON keys to what the commands print.
 func TestREADMEJSON(t *testing.T) {
 	calls := map[string][]string{
@@ -92,6 +109,7 @@ func TestREADMEJSON(t *testing.T) {
 		"blocks": {demo, "/var/log/app.log"}, "owner": {demo, "60"}, "links": {demo}, "symlinks": {demo}, "orphans": {demo},
 		"audit": {demo}, "info": {demo}, "partitions": {demo},
 		"journal": {exttest.Image(t, "journal/history")}, "history": {exttest.Image(t, "journal/history"), "/inbox"},
+		"deleted": {exttest.Image(t, "journal/history")}, "recover": {exttest.Image(t, "journal/history"), "--all", "--dry-run"},
 	}
 	word := regexp.MustCompile(`\*?[a-z][a-z0-9_]*\*?`)
 	for line := range strings.Lines(section(t, "### JSON")) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -149,22 +148,14 @@ func gradeStyle(v report.Value) report.Style {
 }
 
 func deletedRow(c *undelete.Candidate) report.Row {
-	name := path(c.Name)
-	if c.Name == nil && c.Path != nil {
-		name = report.Name(c.Path[strings.LastIndexByte(string(c.Path), '/')+1:])
-	}
 	mtime, mode, uid, gid := report.Null(), report.Null(), report.Null(), report.Null()
 	if c.In != nil {
 		mtime, mode, uid, gid = report.Time(c.In.Mtime), report.Mode(c.In.Mode), report.Uint(uint64(c.In.UID)), report.Uint(uint64(c.In.GID))
 	}
-	shown := c.Path
-	if shown == nil && c.Name != nil {
-		shown = nil
-	}
 	v := &c.Coverage
 	return report.Row{
 		report.Str(string(c.Grade)), report.Str(string(c.Technique)), report.Time(c.DeletedAt), report.Str(typeWord(c.Type)),
-		report.Size(c.Size), number(uint64(c.Ino), c.Ino != 0), path(shown), name, number(uint64(c.Gen), c.Ino != 0),
+		report.Size(c.Size), number(uint64(c.Ino), c.Ino != 0), path(c.Path), nameOf(c), number(uint64(c.Gen), c.Ino != 0),
 		report.Bool(c.Recoverable()), path(c.Target), number(uint64(c.Sequence), c.Sequence != 0), pathList(c.Others), path(c.MovedTo),
 		mtime, mode, uid, gid,
 		report.Object(report.Fields{

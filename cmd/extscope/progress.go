@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,9 @@ type progress struct {
 	done, total atomic.Int64
 	stop        chan struct{}
 	stopped     chan struct{}
+
+	files    atomic.Int64 // of a transfer
+	allFiles int          // 0 where the work is none
 }
 
 // progress starts a bar; end must be called.
@@ -29,6 +33,22 @@ func (o *output) progress(e *env, what string) *progress {
 	go p.show(e, what)
 	return p
 }
+
+// transfer starts a bar of files and bytes, with the time that is left; end must be
+// called.
+func (o *output) transfer(e *env, what string, bytes int64, files int) *progress {
+	p := &progress{allFiles: files}
+	p.total.Store(bytes)
+	if o.quiet || !isTerminal(e.err) {
+		return p
+	}
+	p.stop, p.stopped = make(chan struct{}), make(chan struct{})
+	go p.show(e, what)
+	return p
+}
+
+// count tells how many files of a transfer are done.
+func (p *progress) count(files int) { p.files.Store(int64(files)) }
 
 // set tells how much of how many steps is done.
 func (p *progress) set(done, total int) {
@@ -53,10 +73,17 @@ func (p *progress) show(e *env, what string) {
 	case <-time.After(progressAfter):
 	}
 	bars := mpb.New(mpb.WithOutput(e.err), mpb.WithAutoRefresh())
+	after := []decor.Decorator{decor.Percentage()}
+	if p.allFiles > 0 {
+		after = []decor.Decorator{
+			decor.Any(func(decor.Statistics) string { return fmt.Sprintf("%d of %d files  ", p.files.Load(), p.allFiles) }),
+			decor.CountersKibiByte("% .1f of % .1f  "), decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left"),
+		}
+	}
 	bar := bars.AddBar(0,
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(what+" ")),
-		mpb.AppendDecorators(decor.Percentage()))
+		mpb.AppendDecorators(after...))
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {

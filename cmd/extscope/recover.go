@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
+	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/undelete"
 	"github.com/extscope/extscope/report"
 )
@@ -16,9 +17,13 @@ type recoverOptions struct {
 	evidence
 	output
 	deletedFilter
-	to              string
-	all             bool
-	versions, carve bool
+	to               string
+	all              bool
+	versions, carve  bool
+	owner, xattrs    bool
+	symlinks, reused bool
+	dryRun           bool
+	forceSpace       bool
 }
 
 func newRecoverCmd(e *env) *cobra.Command {
@@ -26,30 +31,83 @@ func newRecoverCmd(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recover IMAGE --to DIR [PATH...|--all]",
 		Short: "Write deleted files out, with a manifest of what is proved about each",
-		Long: `Recover writes deleted files below DIR, under their old paths; those whose path is
-not known go to DIR/@nameless. DIR/manifest.json tells of each how it was found and how
-sure it is.`,
+		Long: `Recover writes deleted files below DIR, as the tree they were in, with mode and
+modification time; holes stay holes. Files whose path is not known go to
+DIR/@nameless. "deleted" lists what there is, and what the grades mean.
+
+PATH is a deleted file, or a folder with all that was below it; a pattern like
+'*.jpg', in which * stands for / too; or @12 for every deleted file that was inode 12.
+--path, --grade, --type, --since and --until pick by themselves, or narrow down what
+PATH or --all picks.
+
+DIR/manifest.json tells of every file picked: where it was written, how it was found
+and proved, its SHA-256, and what is missing of it. "output" is null for what has no
+contents to write: names alone, overwritten files, devices, and symlinks without
+--symlinks. In partial files what is gone is a hole, and so are blocks that something
+else uses by now, unless --reused is given. A size is believed no further than the
+grade proves the map: else a file ends with its last block.
+
+Nothing in DIR is overwritten, and no link in it is followed. A file whose name is
+taken there, or that had the same path as another, gets .@INODE after its name. Names
+that are no names elsewhere have their odd bytes spelled \xNN. DIR may not lie on the
+evidence; that can be checked on Linux.
+
+A run that was interrupted, or found DIR full, leaves DIR/.extscope-recover.ndjson:
+the same call again goes on from there, and writes no finished file twice. A DIR that
+has a finished manifest.json is refused; with --force another run adds to it, under a
+manifest-2.json of its own.
+
+Exit status 2 also tells that DIR is full, or that files could not be written to it.`,
 		Example: `  extscope recover disk.img --to found --all
-  extscope recover disk.img --to found /home/ana/thesis.tex`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args) },
+  extscope recover disk.img --to found /home/ana/thesis.tex '/srv/*.jpg' @4711
+  extscope recover disk.img --to found --grade intact --since 2026-01-31
+  extscope recover disk.img --all --dry-run -f json`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeImage,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd.Context(), e, args[0], args[1:], cmd.Flags().Changed("format"))
+		},
 	}
 	o.evidence.addFlags(cmd)
+	o.output.addFlags(cmd)
 	o.deletedFilter.addFlags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.to, "to", "", "write below the folder `DIR`")
+	f.StringVar(&o.to, "to", "", "write below the folder `DIR`, which is made if it is not there")
 	f.BoolVar(&o.all, "all", false, "everything that was deleted")
 	f.BoolVar(&o.versions, "versions", false, "also earlier versions of files that live")
-	f.BoolVar(&o.carve, "carve", true, "also files found by what their contents look like")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress on stderr")
+	f.BoolVar(&o.carve, "carve", true, "without a PATH, also files found by what their contents look like")
+	f.BoolVar(&o.owner, "owner", false, "give files to who owned them, with set-id and sticky bits (as root)")
+	f.BoolVar(&o.xattrs, "xattrs", false, "restore extended attributes: user.*, and as root all others")
+	f.BoolVar(&o.symlinks, "symlinks", false, "make symlinks, instead of listing them with their targets")
+	f.BoolVar(&o.reused, "reused", false, "in partial files, also write what blocks hold that something else uses by now")
+	f.BoolVar(&o.dryRun, "dry-run", false, "write nothing: list what would be written")
+	f.BoolVar(&o.forceSpace, "force-space", false, "begin although DIR has too little room")
+	f.Lookup("force").Usage = "let --output replace a file that is there; add to a DIR with a finished manifest"
 	return cmd
 }
 
-func (o *recoverOptions) run(ctx context.Context, e *env, args []string) error {
-	if o.to == "" {
-		return usagef("--to DIR is missing: where to write")
+// check holds the flags against each other.
+func (o *recoverOptions) check(paths []string) error {
+	picks := o.all || o.paths != nil || o.grades != nil || o.types != nil || o.since != "" || o.until != ""
+	switch {
+	case o.to == "" && !o.dryRun:
+		return usagef("--to DIR is missing: where to write (or --dry-run)")
+	case o.all && len(paths) > 0:
+		return usagef("--all and PATH: one or the other")
+	case !picks && len(paths) == 0:
+		return usagef("nothing is picked: name a PATH, or --all for everything; \"extscope deleted\" lists what there is")
 	}
-	v, err := o.open(e, args[0])
+	return nil
+}
+
+func (o *recoverOptions) run(ctx context.Context, e *env, name string, paths []string, formatted bool) error {
+	if err := o.check(paths); err != nil {
+		return err
+	}
+	if _, err := report.ParseFormat(o.format); err != nil {
+		return &usageError{err}
+	}
+	v, err := o.open(e, name)
 	if err != nil {
 		return err
 	}
@@ -58,67 +116,63 @@ func (o *recoverOptions) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	r, err := v.deleted(ctx, e, &o.output, undelete.Options{Versions: o.versions, Carve: o.carve})
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(o.to, 0o755); err != nil {
-		return &usageError{err}
-	}
-	root, err := os.OpenRoot(o.to)
-	if err != nil {
-		return &usageError{err}
-	}
-	defer root.Close()
-	w := &undelete.Restorer{Root: root, Result: r}
-	var rows []report.Row
-	for i := range r.Candidates {
-		c := &r.Candidates[i]
-		if !keep(c) || c.Type != layout.ModeRegular || !c.Recoverable() || c.Size == 0 {
-			continue
-		}
-		one, err := w.Restore(ctx, c)
-		if err != nil {
+	var dir *recoverDir
+	if !o.dryRun {
+		if dir, err = o.lookAt(e, v, paths); err != nil {
 			return err
 		}
-		if one.Err != nil {
-			e.damage(prefixed(one.Output, one.Err))
-		}
-		rows = append(rows, manifestRow(one))
+		defer dir.close()
 	}
-	f, err := root.OpenFile("manifest.json", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	r, err := v.deleted(ctx, e, &o.output, undelete.Options{Versions: o.versions, Carve: o.carve && len(paths) == 0})
 	if err != nil {
 		return err
 	}
-	err = report.Write(f, &report.Report{Head: v.head(), Tables: []*report.Table{{Key: "files", Columns: manifestColumns(), Rows: func(yield func(report.Row, error) bool) {
-		for _, row := range rows {
-			if !yield(row, nil) {
-				return
-			}
+	picked, err := pick(r, paths, keep)
+	if err != nil {
+		return err
+	}
+	plan := o.plan(r, picked)
+	var failed error
+	if !o.dryRun {
+		if failed = o.write(ctx, e, v, dir, plan); failed != nil && !plan.told {
+			return failed
 		}
-	}}}}, report.Options{Format: report.JSON})
-	return errors.Join(err, f.Close())
+	}
+	rep := plan.report()
+	if !o.dryRun && !formatted {
+		rep.Text = func(w io.Writer) error { return plan.words(w, dir) }
+	}
+	return errors.Join(failed, o.output.write(ctx, e, v, rep))
 }
 
-func manifestColumns() []report.Column {
-	return []report.Column{
-		{Key: "output"}, {Key: "path", Name: true}, {Key: "inode"}, {Key: "type"}, {Key: "size"}, {Key: "sha256"}, {Key: "grade"}, {Key: "technique"},
-		{Key: "evidence"}, {Key: "deleted_at"}, {Key: "mode"}, {Key: "uid"}, {Key: "gid"}, {Key: "mtime"},
-	}
+// arguments says what a run was asked for, so that only the same call goes on with it.
+func (o *recoverOptions) arguments(paths []string) string {
+	return fmt.Sprintf("%q all=%t path=%q grade=%q type=%q since=%q until=%q versions=%t carve=%t owner=%t xattrs=%t symlinks=%t reused=%t no-replay=%t at=%d/%d/%d",
+		paths, o.all, o.paths, o.grades, o.types, o.since, o.until, o.versions, o.carve, o.owner, o.xattrs, o.symlinks, o.reused, o.noReplay, o.offset, o.superblock, o.blockSize)
 }
 
-func manifestRow(r *undelete.Restored) report.Row {
-	c := r.Candidate
-	d := deletedRow(c)
-	text := ""
-	for i, e := range c.Evidence {
-		if i > 0 {
-			text += "; "
+// bytesWord is a size with its unit.
+func bytesWord(n uint64) string {
+	if n < 1024 {
+		return plural(n, "byte", "bytes")
+	}
+	return report.HumanSize(n) + "iB"
+}
+
+// words tells in a few lines what was written.
+func (p *recoverPlan) words(w io.Writer, dir *recoverDir) error {
+	s := p.sum()
+	var grades []string
+	for _, g := range undelete.Grades() {
+		if n := s.grades[g]; n > 0 {
+			grades = append(grades, fmt.Sprintf("%s: %d", g, n))
 		}
-		text += e
 	}
-	return report.Row{
-		report.Str(r.Output), path(c.Path), number(uint64(c.Ino), c.Ino != 0), report.Str(typeWord(c.Type)), report.Size(c.Size), report.Str(r.SHA256),
-		report.Str(string(c.Grade)), report.Str(string(c.Technique)), report.Str(text), report.Time(c.DeletedAt), d[15], d[16], d[17], d[14],
+	if grades == nil {
+		grades = []string{"nothing picked"}
 	}
+	_, err := fmt.Fprintf(w, "wrote %s (%s) and %s\nof what was picked, %s\n%s tells of each\n",
+		plural(s.written+s.empty, "file", "files"), bytesWord(s.bytes), plural(s.directories, "folder", "folders"), strings.Join(grades, ", "),
+		report.Printable([]byte(dir.name+"/"+dir.manifest)))
+	return err
 }

@@ -1,12 +1,16 @@
 package undelete
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/layout"
 )
 
 // readBlock reads one block of a candidate's contents.
@@ -44,40 +48,118 @@ func (f *finder) trim(c *Candidate) {
 	}
 }
 
+// Contents are what is written of a candidate.
+type Contents struct {
+	Size uint64    // in bytes
+	Runs []ext.Run // Data runs that are read; the rest is holes
+	Data uint64    // bytes of them, up to Size
+	Left uint64    // blocks left out, as something else uses them by now
+	Same uint64    // blocks left out, as they are mapped at another place of the file already
+	Cut  bool      // Size ends with the last block mapped: the file's own is not proved
+}
+
+// Contents works out what to write of a candidate. Blocks that something else has used
+// since are left out unless reused is set: what they hold is another file's. A size
+// beyond the last block that is mapped counts only where the grade says that the map is
+// whole. It is not for several goroutines at once.
+func (r *Result) Contents(c *Candidate, reused bool) Contents {
+	if c.Inline != nil {
+		return Contents{Size: uint64(len(c.Inline)), Data: uint64(len(c.Inline))}
+	}
+	bs := uint64(r.f.fs.BlockSize())
+	out := Contents{Size: c.Size}
+	if reach := r.f.reach(c); c.Grade != Intact && c.Grade != Unproven && reach < c.Size {
+		out.Size, out.Cut = reach, true
+	}
+	end := (out.Size + bs - 1) / bs
+	for _, run := range c.Runs {
+		if run.Kind != ext.Data || run.Logical >= end {
+			continue
+		}
+		run.Len = min(run.Len, end-run.Logical)
+		if reused || c.Coverage.Reused == 0 {
+			out.Runs = append(out.Runs, run)
+			continue
+		}
+		for i := range run.Len {
+			b := run.Physical + Block(i)
+			switch last := len(out.Runs) - 1; {
+			case !c.orphan && !r.f.logged(c, b) && r.f.fates.of(b, c.tx.tx()) == fateReused:
+				out.Left++
+			case last >= 0 && out.Runs[last].Logical+out.Runs[last].Len == run.Logical+i && out.Runs[last].Physical+Block(out.Runs[last].Len) == b:
+				out.Runs[last].Len++
+			default:
+				out.Runs = append(out.Runs, ext.Run{Logical: run.Logical + i, Physical: b, Len: 1, Kind: ext.Data})
+			}
+		}
+	}
+	if r.f.fs.Super.ROCompat&layout.ROCompatSharedBlocks == 0 {
+		out.Runs, out.Same = once(out.Runs)
+	}
+	for _, run := range out.Runs {
+		out.Data += min((run.Logical+run.Len)*bs, out.Size) - run.Logical*bs
+	}
+	return out
+}
+
+// once leaves blocks out that are mapped a second time, so that no map makes a file
+// larger than the disk it lies on.
+func once(runs []ext.Run) (out []ext.Run, same uint64) {
+	order := slices.Clone(runs)
+	slices.SortStableFunc(order, func(a, b ext.Run) int { return cmp.Compare(a.Physical, b.Physical) })
+	end := Block(0)
+	for _, r := range order {
+		twice := uint64(0)
+		if r.Physical < end {
+			twice = min(uint64(end-r.Physical), r.Len)
+		}
+		end = max(end, r.Physical+Block(r.Len))
+		if r.Logical, r.Physical, r.Len = r.Logical+twice, r.Physical+Block(twice), r.Len-twice; r.Len > 0 {
+			out = append(out, r)
+		}
+		same += twice
+	}
+	if same == 0 {
+		return runs, 0
+	}
+	slices.SortFunc(out, func(a, b ext.Run) int { return cmp.Compare(a.Logical, b.Logical) })
+	return out, same
+}
+
 // Copy writes the contents of a candidate to w, in order; to an ext.HoleWriter what is
 // not mapped as holes. What cannot be read comes as zeros, and is told in the error; an
 // error of w or of ctx ends it.
 func (r *Result) Copy(ctx context.Context, w io.Writer, c *Candidate) error {
-	return r.f.copyTo(ctx, w, c)
+	return r.CopyContents(ctx, w, c, Contents{Size: c.Size, Runs: c.Runs})
 }
 
-func (f *finder) copyTo(ctx context.Context, w io.Writer, c *Candidate) error {
+// CopyContents is Copy of what Contents gave. Several goroutines may call it.
+func (r *Result) CopyContents(ctx context.Context, w io.Writer, c *Candidate, what Contents) error {
 	if c.Inline != nil {
 		_, err := w.Write(c.Inline)
 		return err
 	}
-	holes, _ := w.(ext.HoleWriter)
+	return r.f.copyTo(ctx, w, c, what)
+}
+
+// copyPiece is how much is read and written at once: what a core's cache holds, so that
+// it is summed up and written from there.
+const copyPiece = 256 << 10
+
+// pieces are buffers of that size, for copying many files.
+var pieces = sync.Pool{New: func() any { return new([copyPiece]byte) }}
+
+func (f *finder) copyTo(ctx context.Context, w io.Writer, c *Candidate, what Contents) error {
+	skip := skipper(ctx, w)
 	bs := uint64(f.fs.BlockSize())
-	zeros := make([]byte, 64<<10)
-	skip := func(n uint64) error {
-		if holes != nil {
-			return holes.Hole(int64(n))
-		}
-		for n > 0 {
-			k := min(n, uint64(len(zeros)))
-			if _, err := w.Write(zeros[:k]); err != nil {
-				return err
-			}
-			n -= k
-		}
-		return nil
-	}
 	var errs []error
+	piece := pieces.Get().(*[copyPiece]byte)
+	defer pieces.Put(piece)
+	buf := piece[:]
 	at := uint64(0)
-	buf := make([]byte, max(bs, 256<<10))
-	for _, r := range c.Runs {
+	for _, r := range what.Runs {
 		from := r.Logical * bs
-		if r.Kind != ext.Data || from >= c.Size {
+		if r.Kind != ext.Data || from >= what.Size {
 			continue
 		}
 		if from > at {
@@ -86,14 +168,14 @@ func (f *finder) copyTo(ctx context.Context, w io.Writer, c *Candidate) error {
 			}
 			at = from
 		}
-		left := min(r.Len*bs, c.Size-from)
+		left := min(r.Len*bs, what.Size-from)
 		for b := r.Physical; left > 0; {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			n := min(left, uint64(len(buf)))
+			n := min(left, copyPiece) // whole blocks but for the last: none is over 64 KiB
 			p := buf[:n]
-			if err := f.readRun(p, c, b); err != nil {
+			if err := f.readRun(p, c, b); err != nil && len(errs) < 16 {
 				errs = append(errs, fmt.Errorf("block %d: %w", b, err))
 			}
 			if _, err := w.Write(p); err != nil {
@@ -104,12 +186,33 @@ func (f *finder) copyTo(ctx context.Context, w io.Writer, c *Candidate) error {
 			b += Block((n + bs - 1) / bs)
 		}
 	}
-	if at < c.Size {
-		if err := skip(c.Size - at); err != nil {
+	if at < what.Size {
+		if err := skip(what.Size - at); err != nil {
 			return err
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// skipper gives what leaves zeros out of w, or writes them.
+func skipper(ctx context.Context, w io.Writer) func(n uint64) error {
+	if holes, ok := w.(ext.HoleWriter); ok {
+		return func(n uint64) error { return holes.Hole(int64(n)) }
+	}
+	zeros := make([]byte, 64<<10)
+	return func(n uint64) error {
+		for n > 0 {
+			k := min(n, uint64(len(zeros)))
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if _, err := w.Write(zeros[:k]); err != nil {
+				return err
+			}
+			n -= k
+		}
+		return nil
+	}
 }
 
 // readRun reads contents that begin with block b; what cannot be read is zeros.

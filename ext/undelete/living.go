@@ -53,7 +53,7 @@ func (f *finder) versions(l *life) {
 		if k >= maxVersions {
 			return
 		}
-		if s.in.Size() == 0 || sameContents(s.in, now) || last != nil && sameContents(s.in, last) {
+		if s.in.Size() == 0 || sameState(s.in, now) || last != nil && sameState(s.in, last) {
 			continue
 		}
 		last = s.in
@@ -75,8 +75,8 @@ func (f *finder) versions(l *life) {
 	}
 }
 
-// sameContents reports whether two states of a file have the same contents, as far as
+// sameState reports whether two states of a file have the same contents, as far as
 // the inode tells.
-func sameContents(a, b *ext.Inode) bool {
+func sameState(a, b *ext.Inode) bool {
 	return a.Size() == b.Size() && a.Block == b.Block && a.Mtime.Equal(b.Mtime)
 }

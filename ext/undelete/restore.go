@@ -1,223 +1,225 @@
 package undelete
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"io/fs"
 	"os"
 	"path"
-	"strings"
-	"time"
-	"unicode/utf8"
-
-	"github.com/extscope/extscope/ext/layout"
+	"sync"
 )
 
-// A Restored is a file that was written out.
-type Restored struct {
-	Output    string // relative to the folder, with slashes
-	Candidate *Candidate
-	SHA256    string // in hex
-	Err       error  // what could not be read of it
-}
-
 // A Restorer writes candidates out below a folder. It never follows a link, leaves the
-// folder or overwrites a file.
+// folder or overwrites a file. Several goroutines may use one.
 type Restorer struct {
-	Root   *os.Root
-	Result *Result
-	made   map[string]bool // directories
+	Root    *os.Root
+	Result  *Result
+	Placing *Placement
+
+	Owner    bool                                              // give files to who owned them, with their set-id bits
+	SetXattr func(f *os.File, name string, value []byte) error // nil leaves extended attributes out
+	Resume   bool                                              // what lies in the folder may be of a run that was interrupted
+	Progress func(bytes int64)                                 // told of what was read and written
+	OnFolder func(output string)                               // told of folders that were made
+
+	once   sync.Once
+	tree   *folders
+	naming sync.Mutex
+	xattrs sync.Mutex
 }
 
-const nameless = "@nameless"
+// A Job is one file to write.
+type Job struct {
+	Candidate *Candidate
+	Contents  Contents
+	Output    string // relative to the folder, with slashes
+	Key       string // by which the file's temporary name is known again
+}
 
-// Restore writes one candidate, with its times and mode. The error is of the folder or
-// ctx; what could not be read of the evidence is in the Restored.
-func (r *Restorer) Restore(ctx context.Context, c *Candidate) (*Restored, error) {
-	if r.made == nil {
-		r.made = map[string]bool{}
-	}
-	dir, base := r.place(c)
-	dir, err := r.mkdir(dir)
+// A Restored is what came of a job.
+type Restored struct {
+	Output string // as written; another than the job's where that was taken
+	Size   uint64
+	SHA256 string   // in hex; "" where there is too much of holes to sum up
+	Notes  []string // what could not be restored, apart from contents
+	Err    error    // what could not be read of the evidence; zeros are in its place
+}
+
+// maxSummed is how many bytes of holes are summed up, and maxSummedBy how many more for
+// each byte of data: a size is a claim, and sums take a second a gigabyte.
+const maxSummed, maxSummedBy = 1 << 30, 64
+
+func (r *Restorer) start() *folders {
+	r.once.Do(func() { r.tree = newFolders(r.Root, r.OnFolder) })
+	return r.tree
+}
+
+// Close closes what is open below the folder.
+func (r *Restorer) Close() {
+	r.start().close()
+}
+
+// File writes a regular file, with its times and mode, to a temporary name first. The
+// error is of the folder or ctx, and nothing is left then; what could not be read of
+// the evidence is in the Restored.
+func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
+	dir, base := path.Split(j.Output)
+	d, err := r.start().use(dir)
 	if err != nil {
 		return nil, err
 	}
-	tmp := path.Join(dir, fmt.Sprintf(".extscope-%d-%d", c.Ino, c.Gen))
-	f, err := r.Root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	defer r.tree.release(d)
+	f, tmp, err := r.create(d.root, j.Key)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Root.Remove(tmp)
-	w := &hashWriter{f: f, sum: sha256.New()}
-	readErr := r.Result.Copy(ctx, w, c)
-	if w.err != nil || ctx.Err() != nil {
+	defer d.root.Remove(tmp)
+	out := &Restored{Size: j.Contents.Size}
+	w := &fileWriter{ctx: ctx, f: f, progress: r.Progress}
+	if j.Contents.Size <= maxSummed+maxSummedBy*j.Contents.Data {
+		w.sum = sha256.New()
+	} else {
+		out.Notes = append(out.Notes, "not summed up: most of it is holes")
+	}
+	out.Err = r.Result.CopyContents(ctx, w, j.Candidate, j.Contents)
+	if err := errors.Join(w.err, ctx.Err()); err != nil {
 		f.Close()
-		return nil, errors.Join(w.err, ctx.Err())
-	}
-	if err := errors.Join(f.Truncate(w.at), f.Close()); err != nil {
 		return nil, err
 	}
-	if c.In != nil && !c.In.Mtime.IsZero() {
-		_ = r.Root.Chmod(tmp, fs.FileMode(c.In.Mode&0o777))
-		_ = r.Root.Chtimes(tmp, c.In.Atime, c.In.Mtime)
+	if err := w.finish(); err != nil {
+		f.Close()
+		return nil, err
 	}
-	out, err := r.settle(tmp, dir, base, c)
+	r.dress(f, j.Candidate, out)
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	setTimes(d.root, tmp, j.Candidate)
+	if w.sum != nil {
+		out.SHA256 = hex.EncodeToString(w.sum.Sum(nil))
+	}
+	name, err := r.settle(d, tmp, base, j, out)
 	if err != nil {
 		return nil, err
 	}
-	return &Restored{Output: out, Candidate: c, SHA256: hex.EncodeToString(w.sum.Sum(nil)), Err: readErr}, nil
+	out.Output = path.Join(d.actual, name)
+	return out, nil
+}
+
+// create makes the temporary file of a job. That of a run which was interrupted is
+// taken away.
+func (r *Restorer) create(dir *os.Root, key string) (*os.File, string, error) {
+	base := ".extscope-part-" + key
+	tmp := base
+	for n := 1; ; n++ {
+		f, err := dir.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err == nil || !errors.Is(err, fs.ErrExist) || n == 100 {
+			return f, tmp, err
+		}
+		if info, err := dir.Lstat(tmp); r.Resume && err == nil && info.Mode().IsRegular() && dir.Remove(tmp) == nil {
+			continue
+		}
+		tmp = fmt.Sprintf("%s-%d", base, n)
+	}
 }
 
 // settle gives a file its final name, which no other file has.
-func (r *Restorer) settle(tmp, dir, base string, c *Candidate) (string, error) {
-	for n := 0; n < 1000; n++ {
-		name := base
-		switch {
-		case n == 1:
-			name = fmt.Sprintf("%s.@%d", base, c.Ino)
-		case n > 1:
-			name = fmt.Sprintf("%s.@%d.%d", base, c.Ino, n)
+func (r *Restorer) settle(d *folder, tmp, base string, j *Job, out *Restored) (string, error) {
+	for range 1000 {
+		err := d.root.Link(tmp, base)
+		if err == nil {
+			return base, nil
 		}
-		out := path.Join(dir, name)
-		switch err := r.Root.Link(tmp, out); {
-		case err == nil:
-			return out, nil
-		case errors.Is(err, fs.ErrExist):
+		info, lerr := d.root.Lstat(base)
+		switch {
+		case lerr == nil && r.Resume && sameContents(d.root, base, info, out):
+			return base, nil // written by the run that was interrupted, and not yet noted
+		case lerr == nil:
+			r.naming.Lock()
+			base = path.Base(r.Placing.Another(j.Output, j.Candidate))
+			r.naming.Unlock()
 			continue
 		}
 		// No links there.
-		if _, err := r.Root.Lstat(out); err == nil {
-			continue
+		if rerr := d.root.Rename(tmp, base); rerr != nil {
+			return "", errors.Join(err, rerr)
 		}
-		return out, r.Root.Rename(tmp, out)
+		return base, nil
 	}
-	return "", fmt.Errorf("%s: too many files of that name", path.Join(dir, base))
+	return "", fmt.Errorf("%s: too many files of that name", path.Join(d.actual, base))
 }
 
-// place gives the directory and the name that a candidate goes to.
-func (r *Restorer) place(c *Candidate) (dir, base string) {
-	switch {
-	case c.Path != nil:
-		parts := strings.Split(strings.Trim(string(c.Path), "/"), "/")
-		for i := range parts {
-			parts[i] = SafeName([]byte(parts[i]))
-		}
-		return path.Join(parts[:len(parts)-1]...), parts[len(parts)-1]
-	case c.Name != nil:
-		return nameless, SafeName(c.Name)
+// Symlink makes a symbolic link. Nothing may be written through it: links come last.
+func (r *Restorer) Symlink(j *Job) (*Restored, error) {
+	dir, base := path.Split(j.Output)
+	d, err := r.start().use(dir)
+	if err != nil {
+		return nil, err
 	}
-	if c.Ino == 0 {
-		return nameless, fmt.Sprintf("block-%d%s", c.Runs[0].Physical, c.Ext)
-	}
-	return nameless, fmt.Sprintf("inode-%d-%d%s", c.Ino, c.Gen, c.Ext)
-}
-
-// mkdir makes a directory and those above it. Where a file is in the way the directory
-// gets another name.
-func (r *Restorer) mkdir(dir string) (string, error) {
-	if dir == "" || dir == "." {
-		return ".", nil
-	}
-	at := ""
-	for part := range strings.SplitSeq(dir, "/") {
-		for n := 0; ; n++ {
-			name := part
-			if n > 0 {
-				name = fmt.Sprintf("%s.@%d", part, n)
-			}
-			next := path.Join(at, name)
-			if r.made[next] {
-				at = next
-				break
-			}
-			err := r.Root.Mkdir(next, 0o700)
-			if errors.Is(err, fs.ErrExist) {
-				info, lerr := r.Root.Lstat(next)
-				if lerr == nil && info.IsDir() {
-					err = nil
-				} else if n < 1000 {
-					continue
-				}
-			}
-			if err != nil {
-				return "", err
-			}
-			r.made[next] = true
-			at = next
+	defer r.tree.release(d)
+	c, target := j.Candidate, string(j.Candidate.Target)
+	for range 1000 {
+		err = d.root.Symlink(target, base)
+		if !errors.Is(err, fs.ErrExist) {
 			break
 		}
-	}
-	return at, nil
-}
-
-// SafeName makes a name from an image safe as a file's name: it cannot lead anywhere
-// else, and holds no control characters and no bytes that are not UTF-8.
-func SafeName(name []byte) string {
-	switch string(name) {
-	case "", ".", "..":
-		return "@" + strings.ReplaceAll(string(name), ".", "dot")
-	}
-	var b strings.Builder
-	for len(name) > 0 {
-		c, n := utf8.DecodeRune(name)
-		if c == utf8.RuneError && n <= 1 || c < 0x20 || c == 0x7f || c >= 0x80 && c < 0xa0 || c == '/' || c == '\\' {
-			for _, x := range name[:n] {
-				fmt.Fprintf(&b, `\x%02x`, x)
-			}
-		} else {
-			b.Write(name[:n])
+		if have, lerr := d.root.Readlink(base); r.Resume && lerr == nil && have == target {
+			err = nil
+			break
 		}
-		name = name[n:]
+		base = path.Base(r.Placing.Another(j.Output, c))
 	}
-	s := b.String()
-	if len(s) > 255 { // escaped, it may be longer than names can be
-		s = strings.ToValidUTF8(s[:240], "") + fmt.Sprintf("-%08x", crc(name, s))
-	}
-	return s
-}
-
-func crc(_ []byte, s string) uint32 { return layout.CRC32C(^uint32(0), []byte(s)) }
-
-// A hashWriter writes a file with holes and sums it up.
-type hashWriter struct {
-	f   *os.File
-	sum hash.Hash
-	at  int64
-	err error
-}
-
-func (w *hashWriter) Write(p []byte) (int, error) {
-	w.sum.Write(p)
-	n, err := w.f.WriteAt(p, w.at)
-	w.at += int64(n)
 	if err != nil {
-		w.err = err
+		return nil, err
 	}
-	return n, err
+	out := &Restored{Output: path.Join(d.actual, base), Size: uint64(len(target))}
+	if r.Owner && c.In != nil {
+		if err := d.root.Lchown(base, int(c.In.UID), int(c.In.GID)); err != nil {
+			out.Notes = append(out.Notes, fmt.Sprintf("owner %d:%d not restored: %v", c.In.UID, c.In.GID, plain(err)))
+		}
+	}
+	return out, nil
 }
 
-var zeros = make([]byte, 1<<16)
-
-// Hole leaves n bytes out: they read as zeros.
-func (w *hashWriter) Hole(n int64) error {
-	w.at += n
-	for n > 0 {
-		k := min(n, int64(len(zeros)))
-		w.sum.Write(zeros[:k])
-		n -= k
+// Folder makes a folder, and gives its output.
+func (r *Restorer) Folder(output string) (string, error) {
+	d, err := r.start().use(output)
+	if err != nil {
+		return "", err
 	}
-	return nil
+	defer r.tree.release(d)
+	return d.actual, nil
 }
 
-var _ io.Writer = (*hashWriter)(nil)
+// FinishFolder gives a folder mode, owner and times of the directory it was. It comes
+// last, and what lies deeper first. The notes tell what could not be restored.
+func (r *Restorer) FinishFolder(output string, c *Candidate) (notes []string, err error) {
+	if c.In == nil {
+		return nil, nil
+	}
+	d, err := r.start().use(output)
+	if err != nil {
+		return nil, err
+	}
+	defer r.tree.release(d)
+	f, err := d.root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var out Restored
+	r.dress(f, c, &out)
+	setTimes(d.root, ".", c)
+	return out.Notes, nil
+}
 
-var (
-	_ = bytes.Equal
-	_ = time.Time{}
-)
+// Made reports whether a folder is one that this Restorer made.
+func (r *Restorer) Made(output string) bool {
+	t := r.start()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.made[output]
+}

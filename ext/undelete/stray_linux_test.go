@@ -118,7 +118,7 @@ func write(t *testing.T, name string, b []byte) {
 }
 
 // contents gives what Find recovers, by contents.
-func contents(t *testing.T, r *Result) map[string]*Candidate {
+func strayContents(t *testing.T, r *Result) map[string]*Candidate {
 	t.Helper()
 	out := map[string]*Candidate{}
 	for i := range r.Candidates {
@@ -189,7 +189,7 @@ func TestStrayTree(t *testing.T) {
 			}
 		}}
 	result, _ := r.deleted(t)
-	c := contents(t, result)[string(want)]
+	c := strayContents(t, result)[string(want)]
 	if c == nil || c.Technique != StrayTree || c.Grade != Partial || fmt.Sprint(c.Ino) != ino {
 		t.Fatalf("got %+v, want a stray tree of inode %s", c, ino)
 	}
@@ -254,7 +254,7 @@ func TestIndirectTrees(t *testing.T) {
 			put("last", 3000)
 		}}
 	result, truth := r.deleted(t)
-	got := contents(t, result)
+	got := strayContents(t, result)
 	for _, name := range r.remove {
 		c := got[string(truth[name])]
 		if c == nil {
@@ -307,7 +307,7 @@ func TestFreedSet(t *testing.T) {
 					churn(t, filepath.Join(dir, "far"))
 				}}
 			result, truth := r.deleted(t)
-			got := contents(t, result)
+			got := strayContents(t, result)
 			for _, name := range tt.remove {
 				c := got[string(truth[name])]
 				switch {

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/extscope/extscope/ext/layout"
+	"github.com/extscope/extscope/ext/undelete"
+	"github.com/extscope/extscope/report"
+)
+
+// A recoverSum counts what became of all.
+type recoverSum struct {
+	written, empty, directories, symlinks, listed, failed int
+	bytes                                                 uint64
+	grades                                                map[undelete.Grade]int
+}
+
+func (p *recoverPlan) sum() recoverSum {
+	s := recoverSum{grades: map[undelete.Grade]int{}}
+	for i := range p.items {
+		it := &p.items[i]
+		s.grades[it.job.Candidate.Grade]++
+		switch {
+		case it.action == listIt:
+			s.listed++
+		case it.done == nil && !p.dryRun:
+			s.failed++
+		case it.action == makeFolder:
+			s.directories++
+		case it.action == writeLink:
+			s.symlinks++
+		case it.empty():
+			s.empty++
+		default:
+			s.written++
+			s.bytes += it.job.Contents.Size
+		}
+	}
+	return s
+}
+
+// report is the manifest, or what it would be.
+func (p *recoverPlan) report() *report.Report {
+	common := []report.Column{{Key: "evidence", Data: true}, {Key: "deleted_at", Data: true}, {Key: "mode", Data: true}, {Key: "uid", Data: true},
+		{Key: "gid", Data: true}, {Key: "mtime", Data: true}, {Key: "name", Data: true, Name: true}, {Key: "notes", Data: true}}
+	files := append([]report.Column{
+		{Key: "grade", Title: "GRADE", Style: gradeStyle}, {Key: "technique", Title: "TECHNIQUE"}, {Key: "type", Title: "TYPE"},
+		{Key: "size", Title: "SIZE", Right: true}, {Key: "inode", Title: "INODE", Right: true}, {Key: "output", Title: "OUTPUT", Name: true},
+		{Key: "path", Title: "PATH", Name: true}, {Key: "generation", Data: true}, {Key: "sha256", Data: true}, {Key: "coverage", Data: true},
+		{Key: "target", Data: true, Name: true}, {Key: "other_paths", Data: true}}, common...)
+	folders := append([]report.Column{{Key: "grade", Title: "GRADE", Style: gradeStyle}, {Key: "technique", Title: "TECHNIQUE"},
+		{Key: "inode", Title: "INODE", Right: true}, {Key: "output", Title: "OUTPUT", Name: true}, {Key: "path", Title: "PATH", Name: true},
+		{Key: "generation", Data: true}}, common...)
+	rows := func(folders bool, row func(*recoverItem) report.Row) func(func(report.Row, error) bool) {
+		return func(yield func(report.Row, error) bool) {
+			for i := range p.items {
+				if it := &p.items[i]; (it.job.Candidate.Type == layout.ModeDir) == folders && !yield(row(it), nil) {
+					return
+				}
+			}
+		}
+	}
+	return &report.Report{Tables: []*report.Table{
+		{Key: "files", Columns: files, Rows: rows(false, p.fileRow)},
+		{Key: "directories", Columns: folders, Rows: rows(true, p.folderRow)},
+	}, Summary: p.summary}
+}
+
+func (p *recoverPlan) summary() report.Fields {
+	s := p.sum()
+	stopped := report.Null()
+	if p.stopped != "" {
+		stopped = report.Str(p.stopped)
+	}
+	var f report.Fields
+	if !p.dryRun {
+		f = report.Fields{{Key: "complete", Value: report.Bool(s.failed == 0)}, {Key: "stopped", Value: stopped}}
+	}
+	f = append(f, report.Fields{
+		{Key: "written", Value: report.Int(int64(s.written))}, {Key: "bytes", Value: report.Size(s.bytes)},
+		{Key: "empty", Value: report.Int(int64(s.empty))}, {Key: "directories", Value: report.Int(int64(s.directories))},
+		{Key: "symlinks", Value: report.Int(int64(s.symlinks))}, {Key: "without_output", Value: report.Int(int64(s.listed))},
+		{Key: "not_written", Value: report.Int(int64(s.failed))},
+	}...)
+	for _, g := range undelete.Grades() {
+		f = append(f, report.Field{Key: string(g), Value: report.Int(int64(s.grades[g]))})
+	}
+	return f
+}
+
+// outcome gives output, size and sum of an item.
+func (p *recoverPlan) outcome(it *recoverItem) (output, size, sum report.Value) {
+	output, size, sum = report.Null(), report.Size(it.job.Candidate.Size), report.Null()
+	switch {
+	case it.done != nil:
+		output = report.Name([]byte(it.done.Output))
+		size = report.Size(it.done.Size)
+		if it.done.SHA256 != "" {
+			sum = report.Str(it.done.SHA256)
+		}
+	case p.dryRun && it.action != listIt:
+		output = report.Name([]byte(it.job.Output))
+		if it.action == writeFile {
+			size = report.Size(it.job.Contents.Size)
+		}
+	}
+	return output, size, sum
+}
+
+func (p *recoverPlan) fileRow(it *recoverItem) report.Row {
+	c := it.job.Candidate
+	output, size, sum := p.outcome(it)
+	v := &c.Coverage
+	return append(report.Row{
+		report.Str(string(c.Grade)), report.Str(string(c.Technique)), report.Str(typeWord(c.Type)), size, number(uint64(c.Ino), c.Ino != 0),
+		output, path(c.Path), number(uint64(c.Gen), c.Ino != 0), sum,
+		report.Object(report.Fields{
+			{Key: "own", Value: report.Uint(v.Own)}, {Key: "free", Value: report.Uint(v.Free)}, {Key: "loose", Value: report.Uint(v.Loose)},
+			{Key: "reused", Value: report.Uint(v.Reused)}, {Key: "lost", Value: report.Uint(v.Lost)},
+		}),
+		path(c.Target), pathList(c.Others),
+	}, commonCells(it)...)
+}
+
+func (p *recoverPlan) folderRow(it *recoverItem) report.Row {
+	c := it.job.Candidate
+	output, _, _ := p.outcome(it)
+	return append(report.Row{
+		report.Str(string(c.Grade)), report.Str(string(c.Technique)), number(uint64(c.Ino), c.Ino != 0),
+		output, path(c.Path), number(uint64(c.Gen), c.Ino != 0),
+	}, commonCells(it)...)
+}
+
+func commonCells(it *recoverItem) report.Row {
+	c := it.job.Candidate
+	mtime, mode, uid, gid := report.Null(), report.Null(), report.Null(), report.Null()
+	if c.In != nil {
+		mtime, mode, uid, gid = report.Time(c.In.Mtime), report.Mode(c.In.Mode), report.Uint(uint64(c.In.UID)), report.Uint(uint64(c.In.GID))
+	}
+	return report.Row{report.Str(strings.Join(c.Evidence, "; ")), report.Time(c.DeletedAt), mode, uid, gid, mtime, nameOf(c), strs(it.allNotes())}
+}
+
+// nameOf is the last part of a candidate's path.
+func nameOf(c *undelete.Candidate) report.Value {
+	switch {
+	case c.Name != nil:
+		return report.Name(c.Name)
+	case c.Path != nil:
+		return report.Name(c.Path[strings.LastIndexByte(string(c.Path), '/')+1:])
+	}
+	return report.Null()
+}

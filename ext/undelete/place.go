@@ -1,0 +1,142 @@
+package undelete
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"path"
+	"strings"
+
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// Nameless is the folder of files whose path is not known.
+const Nameless = "@nameless"
+
+// Key identifies a candidate among those of the same evidence, from one run of the
+// program to the next: by its number, its generation, its names and its contents.
+func (c *Candidate) Key() string {
+	h := fnv.New128a()
+	number := func(n uint64) {
+		var b [8]byte
+		binary.LittleEndian.PutUint64(b[:], n)
+		h.Write(b[:])
+	}
+	text := func(b []byte) {
+		number(uint64(len(b)))
+		h.Write(b)
+	}
+	for _, n := range []uint64{uint64(c.Ino), uint64(c.Gen), uint64(c.Type), c.Size, uint64(c.Sequence)} {
+		number(n)
+	}
+	for _, b := range [][]byte{[]byte(c.Technique), []byte(c.Grade), c.Path, c.Name, c.Target, c.Inline} {
+		text(b)
+	}
+	for _, r := range c.Runs {
+		number(r.Logical)
+		number(uint64(r.Physical))
+		number(r.Len)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// A Placement gives every file a name below the folder that no other has. What came
+// first keeps its own; the rest is told apart by inode number.
+type Placement struct {
+	taken   map[string]*Candidate
+	folders map[string]string // by path in the image
+	none    string            // the folder of files without a path
+	names   map[string]int    // how often a name was told apart by a mark
+}
+
+// NewPlacement makes the placement of all that is going to be written, and of names
+// that are reserved in the folder itself. Folders come first: whatever lies below one
+// has to find it by its name.
+func NewPlacement(all []*Candidate, reserved ...string) *Placement {
+	p := &Placement{taken: map[string]*Candidate{}, folders: map[string]string{}, names: map[string]int{}}
+	for _, name := range reserved {
+		p.taken[name] = nil
+	}
+	for _, c := range all {
+		if c.Path != nil {
+			p.folder(parent(string(c.Path)))
+		} else if p.none == "" && c.Type != layout.ModeDir {
+			p.none = p.claim(Nameless, nil)
+		}
+	}
+	return p
+}
+
+func parent(path string) string { return path[:max(strings.LastIndexByte(path, '/'), 0)] }
+
+// folder gives the output of a directory of the image, "" of the root.
+func (p *Placement) folder(dir string) string {
+	dir = strings.TrimRight(dir, "/")
+	if dir == "" {
+		return ""
+	}
+	if out, known := p.folders[dir]; known {
+		return out
+	}
+	up := parent(dir)
+	out := p.claim(path.Join(p.folder(up), SafeName([]byte(strings.TrimPrefix(dir[len(up):], "/")))), nil)
+	p.folders[dir] = out
+	return out
+}
+
+// Directory gives the folder that a deleted directory becomes, "" where its path is not
+// known. Two of one path become one folder.
+func (p *Placement) Directory(c *Candidate) string {
+	if c.Path == nil {
+		return ""
+	}
+	return p.folder(string(c.Path))
+}
+
+// File gives a file its output. other is who has the name that it would have had.
+func (p *Placement) File(c *Candidate) (output string, other *Candidate) {
+	want := ""
+	switch {
+	case c.Path != nil:
+		up := parent(string(c.Path))
+		want = path.Join(p.folder(up), SafeName([]byte(strings.TrimPrefix(string(c.Path)[len(up):], "/"))))
+	case c.Name != nil:
+		want = path.Join(p.none, SafeName(c.Name))
+	case c.Ino == 0 && len(c.Runs) > 0:
+		want = path.Join(p.none, fmt.Sprintf("block-%d%s", c.Runs[0].Physical, c.Ext))
+	default:
+		want = path.Join(p.none, fmt.Sprintf("inode-%d-%d%s", c.Ino, c.Gen, c.Ext))
+	}
+	return p.claim(want, c), p.taken[want]
+}
+
+// Another gives a further output to a file whose own was found to be taken.
+func (p *Placement) Another(output string, c *Candidate) string { return p.claim(output, c) }
+
+func (p *Placement) claim(want string, c *Candidate) string {
+	if _, taken := p.taken[want]; !taken {
+		p.taken[want] = c
+		return want
+	}
+	mark := ".@"
+	if c != nil && c.Ino != 0 {
+		mark = fmt.Sprintf(".@%d", c.Ino)
+	}
+	dir, base := path.Split(want)
+	for {
+		n := p.names[want+mark]
+		p.names[want+mark]++
+		suffix := mark
+		switch {
+		case mark == ".@":
+			suffix = fmt.Sprintf(".@%d", n+1)
+		case n > 0:
+			suffix = fmt.Sprintf("%s.%d", mark, n+1)
+		}
+		out := dir + withSuffix(base, suffix)
+		if _, taken := p.taken[out]; !taken {
+			p.taken[out] = c
+			return out
+		}
+	}
+}
