@@ -6,25 +6,27 @@ import (
 	"os"
 )
 
-// A fileWriter writes a file with holes and sums it up, both at the same time.
+// A fileWriter writes a file with holes and sums it up.
 type fileWriter struct {
 	ctx      context.Context
 	f        *os.File
 	sum      hash.Hash // nil without one
+	beside   bool      // sum up and write at the same time
 	progress func(int64)
 	at       int64 // written so far, holes included
 	end      int64 // of what was really written
 	err      error
 }
 
-// apart is from how many bytes on it pays to sum up beside writing.
-const apart = 128 << 10
+// apart is from how many bytes of data on a file is summed up beside being written:
+// of smaller ones several are written at a time.
+const apart = 32 << 20
 
 func (w *fileWriter) Write(p []byte) (int, error) {
 	var summed chan struct{}
 	switch {
 	case w.sum == nil:
-	case len(p) < apart:
+	case !w.beside:
 		w.sum.Write(p)
 	default:
 		summed = make(chan struct{})

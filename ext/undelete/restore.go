@@ -78,7 +78,7 @@ func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
 	}
 	defer d.root.Remove(tmp)
 	out := &Restored{Size: j.Contents.Size}
-	w := &fileWriter{ctx: ctx, f: f, progress: r.Progress}
+	w := &fileWriter{ctx: ctx, f: f, progress: r.Progress, beside: j.Contents.Data >= apart}
 	if j.Contents.Size <= maxSummed+maxSummedBy*j.Contents.Data {
 		w.sum = sha256.New()
 	} else {
