@@ -69,6 +69,11 @@ func (o *output) to(ctx context.Context, e *env, evidence *opened, produce func(
 	if evidence != nil && evidence.includes(o.file) {
 		return usagef("--output %s is the evidence itself", o.file)
 	}
+	if info, err := os.Stat(o.file); err == nil && isStream(info.Mode()) {
+		return o.toStream(ctx, produce)
+	} else if err == nil && !info.Mode().IsRegular() {
+		return usagef("--output %s is no regular file", o.file)
+	}
 	if _, err := os.Lstat(o.file); err == nil && !o.force {
 		return usagef("--output %s: the file is there already; --force replaces it", o.file)
 	}
@@ -86,6 +91,20 @@ func (o *output) to(ctx context.Context, e *env, evidence *opened, produce func(
 		return err
 	}
 	return os.Rename(tmp.Name(), o.file)
+}
+
+// isStream reports whether a file of that mode takes what is written to it and keeps its
+// place, as /dev/null and named pipes do.
+func isStream(m os.FileMode) bool { return m&(os.ModeCharDevice|os.ModeNamedPipe) != 0 }
+
+// toStream writes to a file that isStream.
+func (o *output) toStream(ctx context.Context, produce func(w io.Writer, terminal bool) error) error {
+	f, err := os.OpenFile(o.file, os.O_WRONLY, 0)
+	if err != nil {
+		return &usageError{err}
+	}
+	err = produce(&ctxWriter{ctx, f}, isTerminal(f))
+	return errors.Join(ctxError(ctx, err), f.Close())
 }
 
 func ctxError(ctx context.Context, err error) error {

@@ -46,7 +46,7 @@ func TestREADMESessions(t *testing.T) {
 		case fenced && strings.HasPrefix(line, "$ extscope "):
 			check()
 			command = strings.TrimPrefix(strings.TrimSpace(line), "$ extscope ")
-		case fenced:
+		case fenced && command != "":
 			want += line
 		default:
 			if m := stepName.FindStringSubmatch(line); m != nil {

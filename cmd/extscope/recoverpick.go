@@ -9,7 +9,8 @@ import (
 )
 
 // pick gives the candidates that the PATHs name and keep takes, in their order. A PATH
-// that names none is the caller's error.
+// that names none is the caller's error. Names that a file which lives has no more are
+// passed over: "deleted" lists them, and there is nothing of them to bring back.
 func pick(r *undelete.Result, args []string, keep func(*undelete.Candidate) bool) ([]*undelete.Candidate, error) {
 	pickers := make([]*picker, len(args))
 	for i, arg := range args {
@@ -21,18 +22,29 @@ func pick(r *undelete.Result, args []string, keep func(*undelete.Candidate) bool
 	var picked []*undelete.Candidate
 	for i := range r.Candidates {
 		c, named := &r.Candidates[i], len(args) == 0
+		lives := c.Live && c.Technique == undelete.NameOnly
 		for _, p := range pickers {
-			if p.match(c) {
+			switch {
+			case !p.match(c):
+			case lives:
+				p.lives = c
+			default:
 				p.met, named = true, true
 			}
 		}
-		if named && keep(c) {
+		if named && !lives && keep(c) {
 			picked = append(picked, c)
 		}
 	}
 	var errs []error
 	for _, p := range pickers {
-		if !p.met {
+		switch {
+		case p.met:
+		case p.lives != nil && p.lives.MovedTo != nil:
+			errs = append(errs, usagef("%s: that was not deleted, but is there as %s", p.arg, report.Printable(p.lives.MovedTo)))
+		case p.lives != nil:
+			errs = append(errs, usagef("%s: that was not deleted, but is there under another name: inode %d", p.arg, p.lives.Ino))
+		default:
 			errs = append(errs, usagef("%s: no deleted file is known by that", p.arg))
 		}
 	}
@@ -45,6 +57,7 @@ type picker struct {
 	ino      undelete.Ino // of @12, else 0
 	spelling [][]byte     // the path, and what it is without a table's escapes
 	met      bool
+	lives    *undelete.Candidate // met only as the former name of a file that is there
 }
 
 func newPicker(arg string) *picker {
