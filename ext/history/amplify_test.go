@@ -150,21 +150,24 @@ var costly = map[string]func() *maker{
 	},
 	"a block bitmap of all groups": func() *maker {
 		m := newMaker(1024, 1<<22, 1<<10, long(), 0)
-		var recs []extentRec
-		leaf, at := m.alloc(1), int64(0)
-		for g := int64(1); g < 80; g++ {
-			recs = append(recs, extentRec{at, 1, g * 8192}, extentRec{at + 1, 1, g*8192 + 2})
-			at += 2
+		var nodes []extentRec
+		for i := range int64(4) {
+			var recs []extentRec
+			for k := range int64(84) {
+				recs = append(recs, extentRec{i*84 + k, 1, (i*84 + k + 20) * 8192})
+			}
+			nodes = append(nodes, extentRec{i * 84, 0, m.alloc(1)})
+			node(m.block(nodes[i].start), 0, recs...)
 		}
-		node(m.block(leaf), 0, recs[:84]...)
-		m.mapped(12, 0x81a4, 1, 85*1024, 1, extentRec{0, 0, leaf})
+		m.mapped(12, 0x81a4, 1, 4*84*1024, 1, nodes...)
+		m.tx(m.tableCopy(12, func([]byte) {}))
 		bitmap := int64(le.Uint32(m.block(2)))
 		for i := 0; m.room(3); i++ {
 			b := make([]byte, 1024)
 			b[i%1024] = byte(i)
 			m.tx(logged{bitmap, b})
 		}
-		m.inode(12, 0x81a4, 1, layout.FlagExtents, 85*1024+1) // written to since
+		m.mapped(12, 0x81a4, 1, 0, 0) // cut off since
 		return m.clean()
 	},
 	"lost names of one inode":                   func() *maker { return manyNames(13, false) },
@@ -260,7 +263,7 @@ var costly = map[string]func() *maker{
 // manyNames is a directory whose blocks were logged with names of inode ino, or, with
 // 0, of many, and are empty today.
 func manyNames(ino uint32, one bool) *maker {
-	m := newMaker(4096, 1<<19, 1<<16, long(), 0)
+	m := newMaker(4096, 1<<19, 1<<16, max(long()/2, 1100), 0)
 	m.inode(13, 0x81a4, 1, 0, 0)
 	for i := uint32(1000); i < 1<<16-100; i++ {
 		m.inode(i, 0x81a4, 1, 0, 0)
