@@ -65,8 +65,19 @@ func (p *progress) end() {
 	}
 }
 
+// left says how much longer it takes, at the pace so far.
+func (p *progress) left(gone time.Duration) string {
+	done, total := p.done.Load(), p.total.Load()
+	if done <= 0 {
+		return ""
+	}
+	rest := time.Duration(float64(gone) * float64(max(total-done, 0)) / float64(done))
+	return (rest + time.Second - 1).Truncate(time.Second).String() + " left"
+}
+
 func (p *progress) show(e *env, what string) {
 	defer close(p.stopped)
+	began := time.Now()
 	select {
 	case <-p.stop:
 		return
@@ -77,7 +88,7 @@ func (p *progress) show(e *env, what string) {
 	if p.allFiles > 0 {
 		after = []decor.Decorator{
 			decor.Any(func(decor.Statistics) string { return fmt.Sprintf("%d of %d files  ", p.files.Load(), p.allFiles) }),
-			decor.CountersKibiByte("% .1f of % .1f  "), decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left"),
+			decor.CountersKibiByte("% .1f of % .1f  "), decor.Any(func(decor.Statistics) string { return p.left(time.Since(began)) }),
 		}
 	}
 	bar := bars.AddBar(0,
