@@ -130,9 +130,7 @@ func changedWords(before, v *history.InodeVersion) string {
 		words = append(words, "deleted")
 	}
 	if before != nil && !v.Created() && !slices.Contains(words, "created") {
-		for _, w := range (v.Changed &^ (ext.FieldVersion | ext.FieldDtime)).Names() {
-			words = append(words, w)
-		}
+		words = append(words, (v.Changed &^ (ext.FieldVersion | ext.FieldDtime)).Names()...)
 	}
 	text := strings.Join(words, ", ")
 	if v.Now && v.Source != history.FromNow {

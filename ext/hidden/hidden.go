@@ -74,11 +74,10 @@ type finder struct {
 	fs *ext.FS
 	o  Options
 
-	mu      sync.Mutex
-	result  *Result
-	used    []uint64       // a bit a cluster that something owns
-	slack   []ext.DirBlock // last blocks to be read; Logical is where the slack in them begins
-	started atomic.Int64
+	mu     sync.Mutex
+	result *Result
+	used   []uint64       // a bit a cluster that something owns
+	slack  []ext.DirBlock // last blocks to be read; Logical is where the slack in them begins
 }
 
 // Find lists the places of a file system. The error is ctx's.

@@ -303,12 +303,10 @@ func (m *maker) tableCopy(ino uint32, change func(raw []byte)) logged {
 
 // A fastWriter fills the fast-commit area.
 type fastWriter struct {
-	m    *maker
-	n    int64 // the log block
-	at   int
-	crc  uint32
-	open bool
-	tid  uint32
+	m   *maker
+	n   int64 // the log block
+	at  int
+	crc uint32
 }
 
 func (m *maker) fast() *fastWriter { return &fastWriter{m: m, n: m.logLen - m.fc + 1} }
@@ -339,11 +337,6 @@ func (w *fastWriter) put(tag uint16, value []byte) {
 	copy(b[4:], value)
 	w.crc = layout.CRC32C(w.crc, b[:4+len(value)])
 	w.at += 4 + len(value)
-}
-
-// head begins a fast commit, and the area.
-func (w *fastWriter) head(tid uint32) bool {
-	return w.record(9, le.AppendUint32(make([]byte, 4), tid))
 }
 
 // tail ends a fast commit, and its block.
