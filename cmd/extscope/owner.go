@@ -90,19 +90,28 @@ func inodeDamage(d links.Damage) error {
 	return fmt.Errorf("inode %d: %w", d.Ino, d.Err)
 }
 
+// blockRange reads 100 or 100-199.
+func blockRange(arg string) (first, last uint64, err error) {
+	from, to, isRange := strings.Cut(arg, "-")
+	first, err = strconv.ParseUint(from, 0, 64)
+	last = first
+	if err == nil && isRange {
+		last, err = strconv.ParseUint(to, 0, 64)
+	}
+	if err != nil || last < first {
+		return 0, 0, usagef("%q is no block number and no range of them, as in 100-199", arg)
+	}
+	return first, last, nil
+}
+
 // blockArgs reads block numbers and ranges of them.
 func blockArgs(args []string) ([]layout.Block, error) {
 	var blocks []layout.Block
 	for _, arg := range args {
-		from, to, isRange := strings.Cut(arg, "-")
-		first, err := strconv.ParseUint(from, 0, 64)
-		last := first
-		if err == nil && isRange {
-			last, err = strconv.ParseUint(to, 0, 64)
-		}
+		first, last, err := blockRange(arg)
 		switch {
-		case err != nil || last < first:
-			return nil, usagef("%q is no block number and no range of them, as in 100-199", arg)
+		case err != nil:
+			return nil, err
 		case last-first >= maxBlocks || uint64(len(blocks))+last-first >= maxBlocks:
 			return nil, usagef("%s: more than %d blocks at once", arg, maxBlocks)
 		}

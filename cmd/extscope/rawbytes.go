@@ -19,15 +19,10 @@ type byteRange struct{ offset, length int64 }
 func blockRanges(f *ext.FS, args []string) ([]byteRange, error) {
 	var out []byteRange
 	for _, arg := range args {
-		from, to, isRange := strings.Cut(arg, "-")
-		first, err := strconv.ParseUint(from, 0, 64)
-		last := first
-		if err == nil && isRange {
-			last, err = strconv.ParseUint(to, 0, 64)
-		}
+		first, last, err := blockRange(arg)
 		switch {
-		case err != nil || last < first:
-			return nil, usagef("--range: %q is no block number and no range of them, as in 100-199", arg)
+		case err != nil:
+			return nil, err
 		case last >= f.Super.BlocksCount:
 			return nil, usagef("--range: no block %d: they are numbered 0 to %d", last, f.Super.BlocksCount-1)
 		}

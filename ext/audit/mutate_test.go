@@ -5,35 +5,63 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/audit"
 	"github.com/extscope/extscope/ext/exttest"
 	"github.com/extscope/extscope/ext/layout"
 )
 
 var (
-	mutations = flag.Int("mutations", 60, "how many mutated images of each base TestMutations looks at")
+	mutations = flag.Int("mutations", 60, "how many mutated images of each base TestMutations looks at; a tenth of it of the larger ones")
 	mutateAs  = flag.Uint64("mutate-seed", 1, "what their random numbers start from")
 )
 
-// Random damage to metadata, any amount of it, makes nothing panic or hang.
+// largeSize is how many bytes of metadata make an image one of those that take longer.
+const largeSize = 1 << 19
+
+// fully is how many mutations go by between two that are looked at in every way.
+const fully = 40
+
+// Random damage to metadata, any amount of it, makes nothing panic or hang: each
+// mutated image is audited, and some are read in every other way too.
 func TestMutations(t *testing.T) {
-	for number, name := range bases {
+	for number, name := range slices.Concat(bases, featureSets) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			base := exttest.Bytes(t, name)
+			image := bytes.Clone(base)
 			spots := metadata(t, base)
-			for i := range *mutations {
+			count := *mutations
+			var size int64
+			for _, s := range spots {
+				size += s.to - s.from
+			}
+			if size > largeSize {
+				count /= 10
+			}
+			for i := range count {
 				random := rand.New(rand.NewPCG(*mutateAs, uint64(number)<<32|uint64(i)))
-				image := bytes.Clone(base)
+				var changed []spot
 				for range 1 + random.IntN(1<<random.IntN(8)) {
-					mutate(random, image, spots[random.IntN(len(spots))])
+					changed = append(changed, mutate(random, image, spots[random.IntN(len(spots))]))
 				}
 				within(t, func(ctx context.Context) {
-					faults(t, ctx, bytes.NewReader(image), int64(len(image)))
+					if i%fully == 0 {
+						faults(t, ctx, bytes.NewReader(image), int64(len(image)))
+					} else if f, err := ext.Open(bytes.NewReader(image), int64(len(image)), ext.Options{}); err == nil {
+						if _, err := audit.Run(ctx, f, audit.Options{}); err != nil {
+							t.Error(err)
+						}
+					}
 				})
 				if t.Failed() {
 					t.Fatalf("mutation %d of seed %d", i, *mutateAs)
+				}
+				for _, c := range changed {
+					copy(image[c.from:c.to], base[c.from:])
 				}
 			}
 		})
@@ -79,15 +107,15 @@ func metadata(t *testing.T, image []byte) []spot {
 }
 
 // mutate changes a few bytes: to random ones, to an edge of what fits, or to
-// what stands elsewhere.
-func mutate(random *rand.Rand, image []byte, s spot) {
+// what stands elsewhere. It tells where.
+func mutate(random *rand.Rand, image []byte, s spot) spot {
 	at := s.from + random.Int64N(s.to-s.from)
 	width := 1 << random.IntN(3)
 	if random.IntN(2) == 0 {
 		at &^= int64(width - 1)
 	}
 	if at+int64(width) > int64(len(image)) {
-		return
+		return spot{}
 	}
 	field := image[at:][:width]
 	switch random.IntN(5) {
@@ -106,4 +134,5 @@ func mutate(random *rand.Rand, image []byte, s spot) {
 	case 4:
 		copy(field, image[random.IntN(len(image)-4):])
 	}
+	return spot{at, at + int64(width)}
 }

@@ -85,6 +85,28 @@ type Extent struct {
 	Flags                     uint32
 }
 
+// SameExtents holds runs, those of holes left out, against FIEMAP, and gives what that
+// showed. Runs that continue each other are one; of flags ExtentUnwritten alone counts.
+func (o *Object) SameExtents(got []Extent) (want []Extent, same bool) {
+	want = joinExtents(o.Extents)
+	return want, slices.Equal(joinExtents(got), want)
+}
+
+func joinExtents(list []Extent) []Extent {
+	var out []Extent
+	for _, e := range list {
+		e.Flags &= ExtentUnwritten
+		if n := len(out) - 1; n >= 0 {
+			if p := &out[n]; p.Flags == e.Flags && p.Logical+p.Length == e.Logical && p.Physical+p.Length == e.Physical {
+				p.Length += e.Length
+				continue
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
 // FIEMAP_EXTENT_ flags, include/uapi/linux/fiemap.h.
 const (
 	ExtentLast        = 0x0001

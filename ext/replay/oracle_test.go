@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -201,16 +200,7 @@ func extents(t *testing.T, f *ext.FS, in *ext.Inode, o *exttest.Object) {
 		return
 	}
 	bs := int64(f.BlockSize())
-	var got, want []exttest.Extent
-	add := func(list []exttest.Extent, e exttest.Extent) []exttest.Extent {
-		if n := len(list) - 1; n >= 0 {
-			if p := &list[n]; p.Flags == e.Flags && p.Logical+p.Length == e.Logical && p.Physical+p.Length == e.Physical {
-				p.Length += e.Length
-				return list
-			}
-		}
-		return append(list, e)
-	}
+	var got []exttest.Extent
 	for r, err := range f.Runs(in) {
 		if err != nil {
 			t.Errorf("%q: %v", o.Path, err)
@@ -222,13 +212,9 @@ func extents(t *testing.T, f *ext.FS, in *ext.Inode, o *exttest.Object) {
 		case ext.Unwritten:
 			flags = exttest.ExtentUnwritten
 		}
-		got = add(got, exttest.Extent{Logical: int64(r.Logical) * bs, Physical: int64(r.Physical) * bs, Length: int64(r.Len) * bs, Flags: flags})
+		got = append(got, exttest.Extent{Logical: int64(r.Logical) * bs, Physical: int64(r.Physical) * bs, Length: int64(r.Len) * bs, Flags: flags})
 	}
-	for _, e := range o.Extents {
-		e.Flags &= exttest.ExtentUnwritten
-		want = add(want, e)
-	}
-	if !slices.Equal(got, want) {
+	if want, ok := o.SameExtents(got); !ok {
 		t.Errorf("%q: runs are %v, FIEMAP gives %v", o.Path, got, want)
 	}
 }
