@@ -38,8 +38,8 @@ where something is unfinished or leads nowhere, info where it is only odd; KIND
 is one of those below; INODE and PATH say whose it is (the directory's inode, for
 a finding about an entry); DETAIL puts it into words.
 
-A journal that waits to be replayed is replayed in memory first. --replay-diff lists
-what that changes instead: objects that differ between the home blocks and the file
+A journal that waits to be replayed is replayed in memory first; what of it cannot be
+replayed is told on stderr, with exit status 4. --replay-diff lists what replay changes instead: objects that differ between the home blocks and the file
 system after replay, inodes with the fields that differ and then names.
 
 ` + hiddenHelp() + `
@@ -124,7 +124,7 @@ func (o *auditOptions) run(ctx context.Context, e *env, name string) error {
 		return o.listHidden(ctx, e, v)
 	}
 	p := o.progress(e, "audit")
-	result, err := audit.Run(ctx, v.fs, audit.Options{Skip: skip, MountedAt: o.mountedAt, Past: v.memory(), Journal: v.journalFaults(), Progress: p.set})
+	result, err := audit.Run(ctx, v.fs, audit.Options{Skip: skip, MountedAt: o.mountedAt, Past: v.memory(), Progress: p.set})
 	p.end()
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (o *auditOptions) run(ctx context.Context, e *env, name string) error {
 	e.flagged = len(result.Findings) > 0
 	return o.write(ctx, e, v, &report.Report{
 		Tables:  []*report.Table{{Key: "findings", Columns: findingColumns(), Rows: findingRows(result.Findings)}},
-		Summary: func() report.Fields { return auditSummary(result) },
+		Summary: func() report.Fields { return auditSummary(result, e.damages > 0) },
 	})
 }
 
@@ -221,7 +221,7 @@ func path(p []byte) report.Value {
 	return report.Name(p)
 }
 
-func auditSummary(r *audit.Result) report.Fields {
+func auditSummary(r *audit.Result, unread bool) report.Fields {
 	counts := report.Fields{}
 	total := uint64(0)
 	for _, k := range audit.Kinds() {
@@ -231,14 +231,15 @@ func auditSummary(r *audit.Result) report.Fields {
 		}
 	}
 	return report.Fields{
-		{Key: "verdict", Value: report.Str(verdict(r))},
+		{Key: "verdict", Value: report.Str(verdict(r, unread))},
 		{Key: "findings", Value: report.Uint(total)},
 		{Key: "counts", Value: report.Object(counts)},
 	}
 }
 
-// verdict sums an audit up in a line.
-func verdict(r *audit.Result) string {
+// verdict sums an audit up in a line; unread says that part of the image, or of its
+// journal, could not be read or is damaged in itself.
+func verdict(r *audit.Result, unread bool) string {
 	counts := map[audit.Severity]uint64{}
 	for k, n := range r.Counts {
 		counts[k.Severity()] += n
@@ -255,9 +256,11 @@ func verdict(r *audit.Result) string {
 	switch {
 	case counts[audit.Error] > 0:
 		return "damaged: " + strings.Join(parts, ", ")
+	case parts != nil && unread:
+		return "sound as far as it could be read, with " + strings.Join(parts, ", ")
 	case parts != nil:
 		return "sound, with " + strings.Join(parts, ", ")
-	case len(r.Unreadable) > 0:
+	case unread:
 		return "sound, as far as it could be read"
 	}
 	return "sound"

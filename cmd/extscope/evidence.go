@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/extscope/extscope/ext"
-	"github.com/extscope/extscope/ext/audit"
 	"github.com/extscope/extscope/ext/history"
 	"github.com/extscope/extscope/ext/replay"
 	"github.com/extscope/extscope/image"
@@ -151,17 +150,6 @@ func (v *evidence) pick(o *opened) error {
 			plural(view.Transactions, "transaction", "transactions"), plural(view.FastCommits, "fast commit", "fast commits")))
 	}
 	return nil
-}
-
-// journalFaults are what was wrong with the journal, for an audit.
-func (o *opened) journalFaults() []audit.JournalFault {
-	var out []audit.JournalFault
-	for _, w := range o.view.Warnings {
-		if !w.Note {
-			out = append(out, audit.JournalFault{Offset: w.Offset, Text: w.Text})
-		}
-	}
-	return out
 }
 
 // viewName says which view of the file system is looked at.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/extscope/extscope/ext/audit"
 	"github.com/extscope/extscope/ext/exttest"
 	"github.com/extscope/extscope/report"
 )
@@ -95,6 +96,38 @@ func TestJournalStatus(t *testing.T) {
 		r := call(t, strings.Fields(line)...)
 		if r.status != tt.status || !regexp.MustCompile(tt.out).MatchString(r.out) || !regexp.MustCompile(tt.err).MatchString(r.err) {
 			t.Errorf("%s: exit status %d (want %d), stdout %.300q, stderr %.300q", tt.args, r.status, tt.status, r.out, r.err)
+		}
+	}
+}
+
+// TestAuditDamagedJournal audits what replay leaves: a damaged log is told beside it.
+func TestAuditDamagedJournal(t *testing.T) {
+	for _, name := range exttest.HostileJournalNames() {
+		if o, known := exttest.HostileJournalOutcome(t, name); !known || o.Kernel.Refused == "" {
+			continue
+		}
+		image := filepath.Join(t.TempDir(), "image")
+		if err := os.WriteFile(image, exttest.HostileJournal(t, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := call(t, "audit", image)
+		if r.status != exitPartial && r.status != exitFlagged || !strings.Contains(r.err, "journal") || strings.Contains(r.out, "verdict: sound\n") {
+			t.Errorf("%s: exit status %d, stderr %q", name, r.status, r.err)
+		}
+	}
+	for _, tt := range []struct {
+		result audit.Result
+		unread bool
+		want   string
+	}{
+		{audit.Result{}, false, "sound"},
+		{audit.Result{}, true, "sound, as far as it could be read"},
+		{audit.Result{Counts: map[audit.Kind]uint64{audit.RottenLink: 2}}, false, "sound, with 2 warnings"},
+		{audit.Result{Counts: map[audit.Kind]uint64{audit.RottenLink: 1}}, true, "sound as far as it could be read, with 1 warning"},
+		{audit.Result{Counts: map[audit.Kind]uint64{audit.RottenLink: 1, audit.BadSize: 1}}, true, "damaged: 1 error, 1 warning"},
+	} {
+		if got := verdict(&tt.result, tt.unread); got != tt.want {
+			t.Errorf("verdict %q, want %q", got, tt.want)
 		}
 	}
 }

@@ -88,12 +88,6 @@ var meanings = map[Kind]string{
 // Meaning says in a line what findings of a kind mean.
 func (k Kind) Meaning() string { return meanings[k] }
 
-// A JournalFault is something wrong with the journal, as package replay tells of it.
-type JournalFault struct {
-	Offset int64 // byte of the file system, -1 where no byte is to blame
-	Text   string
-}
-
 // A Severity tells how much a finding matters.
 type Severity string
 
@@ -143,8 +137,6 @@ type Options struct {
 	Skip func(Kind) bool
 	// MountedAt is where the file system was mounted, see links.SymlinkOptions.
 	MountedAt string
-	// Journal are faults that were met when the journal was read for replay: bad-journal.
-	Journal []JournalFault
 	// Past tells what became of the missing names of rotten links; nil without a journal.
 	Past links.Past
 	// Progress gets how much of how many steps is done, now and then.
@@ -191,7 +183,6 @@ func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
 	a := newAuditor(f, o)
 	a.super()
 	a.journal()
-	a.journalFaults()
 	a.descriptors()
 	a.resizeInode()
 	a.backups()

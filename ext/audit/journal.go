@@ -2,7 +2,6 @@ package audit
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/jbd2"
@@ -11,17 +10,6 @@ import (
 
 func (a *auditor) badJournal(at int64, format string, args ...any) {
 	a.add(Finding{Kind: BadJournal, Offset: at, Detail: sprintf(format, args...)})
-}
-
-// journalFaults are the faults met when the journal was replayed, but for those that
-// the audit has found at the same byte.
-func (a *auditor) journalFaults() {
-	for _, f := range a.o.Journal {
-		known := slices.ContainsFunc(a.findings, func(x Finding) bool { return x.Kind == BadJournal && x.Offset == f.Offset && f.Offset > 0 })
-		if !known {
-			a.badJournal(max(f.Offset, 0), "%s", f.Text)
-		}
-	}
 }
 
 // minJournal is JBD2_MIN_JOURNAL_BLOCKS: no journal has fewer.
