@@ -11,6 +11,7 @@ import (
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/audit"
+	"github.com/extscope/extscope/ext/replay"
 	"github.com/extscope/extscope/report"
 )
 
@@ -39,8 +40,10 @@ is one of those below; INODE and PATH say whose it is (the directory's inode, fo
 a finding about an entry); DETAIL puts it into words.
 
 A journal that waits to be replayed is replayed in memory first; what of it cannot be
-replayed is told on stderr, with exit status 4. --replay-diff lists what replay changes instead: objects that differ between the home blocks and the file
-system after replay, inodes with the fields that differ and then names.
+replayed is told below the findings and on stderr, and makes the exit status 4 where
+nothing else is found. --replay-diff lists instead what replay changes: objects that
+differ between the home blocks and the file system after replay, inodes with the fields
+that differ and then names.
 
 ` + hiddenHelp() + `
 
@@ -133,8 +136,12 @@ func (o *auditOptions) run(ctx context.Context, e *env, name string) error {
 		e.damage(err)
 	}
 	e.flagged = len(result.Findings) > 0
+	tables := []*report.Table{{Key: "findings", Columns: findingColumns(), Rows: findingRows(result.Findings)}}
+	if faults := v.journalFaults(); len(faults) > 0 && !skip(audit.BadJournal) {
+		tables = append(tables, &report.Table{Key: "journal_faults", Columns: faultColumns(), Rows: faultRows(faults)})
+	}
 	return o.write(ctx, e, v, &report.Report{
-		Tables:  []*report.Table{{Key: "findings", Columns: findingColumns(), Rows: findingRows(result.Findings)}},
+		Tables:  tables,
 		Summary: func() report.Fields { return auditSummary(result, e.damages > 0) },
 	})
 }
@@ -156,6 +163,26 @@ func findingColumns() []report.Column {
 		{Key: "dir", Data: true, Optional: true},
 		{Key: "target", Data: true, Optional: true},
 		{Key: "name", Data: true, Optional: true, Name: true},
+	}
+}
+
+// faultColumns are those of what of the log could not be replayed: bad-journal, but not
+// of the file system that replay leaves, and so no findings.
+func faultColumns() []report.Column {
+	return []report.Column{
+		{Key: "kind", Title: "KIND"},
+		{Key: "offset", Title: "OFFSET", Right: true},
+		{Key: "detail", Title: "NOT REPLAYED"},
+	}
+}
+
+func faultRows(faults []replay.Warning) iter.Seq2[report.Row, error] {
+	return func(yield func(report.Row, error) bool) {
+		for _, w := range faults {
+			if !yield(report.Row{report.Str(string(audit.BadJournal)), number(uint64(w.Offset), w.Offset >= 0), report.Str(w.Text)}, nil) {
+				return
+			}
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -150,6 +151,11 @@ func (v *evidence) pick(o *opened) error {
 			plural(view.Transactions, "transaction", "transactions"), plural(view.FastCommits, "fast commit", "fast commits")))
 	}
 	return nil
+}
+
+// journalFaults are what was wrong with the journal.
+func (o *opened) journalFaults() []replay.Warning {
+	return slices.DeleteFunc(slices.Clone(o.view.Warnings), func(w replay.Warning) bool { return w.Note })
 }
 
 // viewName says which view of the file system is looked at.

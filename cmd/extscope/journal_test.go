@@ -111,6 +111,12 @@ func TestAuditDamagedJournal(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := call(t, "audit", image)
+		var rows struct {
+			Faults []struct{ Kind, Detail string } `json:"journal_faults"`
+		}
+		if err := json.Unmarshal([]byte(call(t, "audit", image, "-f", "json").out), &rows); err != nil || len(rows.Faults) == 0 || rows.Faults[0].Kind != "bad-journal" || rows.Faults[0].Detail == "" {
+			t.Errorf("%s: journal_faults are %v, %v", name, rows.Faults, err)
+		}
 		if r.status != exitPartial && r.status != exitFlagged || !strings.Contains(r.err, "journal") || strings.Contains(r.out, "verdict: sound\n") {
 			t.Errorf("%s: exit status %d, stderr %q", name, r.status, r.err)
 		}
