@@ -152,16 +152,21 @@ func deletedRow(c *undelete.Candidate) report.Row {
 	if c.In != nil {
 		mtime, mode, uid, gid = report.Time(c.In.Mtime), report.Mode(c.In.Mode), report.Uint(uint64(c.In.UID)), report.Uint(uint64(c.In.GID))
 	}
-	v := &c.Coverage
 	return report.Row{
 		report.Str(string(c.Grade)), report.Str(string(c.Technique)), report.Time(c.DeletedAt), report.Str(typeWord(c.Type)),
 		report.Size(c.Size), number(uint64(c.Ino), c.Ino != 0), path(c.Path), nameOf(c), number(uint64(c.Gen), c.Ino != 0),
 		report.Bool(c.Recoverable()), path(c.Target), number(uint64(c.Sequence), c.Sequence != 0), pathList(c.Others), path(c.MovedTo),
 		mtime, mode, uid, gid,
-		report.Object(report.Fields{
-			{Key: "own", Value: report.Uint(v.Own)}, {Key: "free", Value: report.Uint(v.Free)}, {Key: "loose", Value: report.Uint(v.Loose)},
-			{Key: "reused", Value: report.Uint(v.Reused)}, {Key: "lost", Value: report.Uint(v.Lost)},
-		}),
+		coverageOf(c),
 		strs(c.Evidence),
 	}
+}
+
+// coverageOf counts the blocks of the contents by what became of them.
+func coverageOf(c *undelete.Candidate) report.Value {
+	v := &c.Coverage
+	return report.Object(report.Fields{
+		{Key: "own", Value: report.Uint(v.Own)}, {Key: "free", Value: report.Uint(v.Free)}, {Key: "loose", Value: report.Uint(v.Loose)},
+		{Key: "reused", Value: report.Uint(v.Reused)}, {Key: "lost", Value: report.Uint(v.Lost)},
+	})
 }

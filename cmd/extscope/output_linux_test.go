@@ -16,7 +16,7 @@ func TestOutputToPipe(t *testing.T) {
 	image, dir := exttest.Image(t, "small"), t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	want := call(t, "ls", image).out
 	for _, force := range []string{"--force=false", "--force"} {

@@ -18,7 +18,7 @@ func tmpfs(t *testing.T, size string) (dir string) {
 	exttest.Root(t)
 	dir = t.TempDir()
 	if err := syscall.Mount("none", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skip(err)
+		exttest.Skip(t, "tmpfs: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return dir
@@ -79,13 +79,13 @@ func TestRecoverOntoEvidence(t *testing.T) {
 	image, _ := many(t, 10)
 	out, err := exec.Command(losetup, "-f", "--show", image).Output()
 	if err != nil {
-		t.Skipf("losetup: %v", err)
+		exttest.Skip(t, "losetup: %v", err)
 	}
 	loop := strings.TrimSpace(string(out))
 	t.Cleanup(func() { _ = exec.Command(losetup, "-d", loop).Run() })
 	dir := t.TempDir()
 	if err := syscall.Mount(loop, dir, "ext4", 0, ""); err != nil {
-		t.Skipf("mount: %v", err)
+		exttest.Skip(t, "mount: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	for _, evidence := range []string{loop, image} {

@@ -110,14 +110,10 @@ func (p *recoverPlan) outcome(it *recoverItem) (output, size, sum report.Value) 
 func (p *recoverPlan) fileRow(it *recoverItem) report.Row {
 	c := it.job.Candidate
 	output, size, sum := p.outcome(it)
-	v := &c.Coverage
 	return append(report.Row{
 		report.Str(string(c.Grade)), report.Str(string(c.Technique)), report.Str(typeWord(c.Type)), size, number(uint64(c.Ino), c.Ino != 0),
 		output, path(c.Path), number(uint64(c.Gen), c.Ino != 0), sum,
-		report.Object(report.Fields{
-			{Key: "own", Value: report.Uint(v.Own)}, {Key: "free", Value: report.Uint(v.Free)}, {Key: "loose", Value: report.Uint(v.Loose)},
-			{Key: "reused", Value: report.Uint(v.Reused)}, {Key: "lost", Value: report.Uint(v.Lost)},
-		}),
+		coverageOf(c),
 		path(c.Target), pathList(c.Others),
 	}, commonCells(it)...)
 }

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"github.com/extscope/extscope/ext/exttest"
 	"github.com/extscope/extscope/ext/layout"
 )
 
@@ -78,26 +79,9 @@ func (m *maker) inode(ino uint32, mode, links uint16, flags layout.InodeFlags, s
 	return b
 }
 
-// An extentRec maps blocks of a file.
-type extentRec struct{ logical, length, start int64 }
+type extentRec = exttest.ExtentRec
 
-// node writes an extent node.
-func node(b []byte, depth int, recs ...extentRec) {
-	le.PutUint16(b[0:], 0xf30a)
-	le.PutUint16(b[2:], uint16(len(recs)))
-	le.PutUint16(b[4:], uint16(len(b)/12-1))
-	le.PutUint16(b[6:], uint16(depth))
-	for i, r := range recs {
-		e := b[12+12*i:]
-		le.PutUint32(e, uint32(r.logical))
-		if depth > 0 {
-			le.PutUint32(e[4:], uint32(r.start))
-			continue
-		}
-		le.PutUint16(e[4:], uint16(r.length))
-		le.PutUint32(e[8:], uint32(r.start))
-	}
-}
+var node = exttest.PutExtentNode
 
 // mapped puts an inode with an extent root in it into the table.
 func (m *maker) mapped(ino uint32, mode, links uint16, size int64, depth int, recs ...extentRec) {

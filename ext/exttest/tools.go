@@ -13,7 +13,9 @@ import (
 // skip, as where all of them were installed beforehand.
 func required() bool { return os.Getenv("EXTSCOPE_REQUIRE_TOOLS") == "1" }
 
-func skip(t testing.TB, format string, args ...any) {
+// Skip skips a test for what this machine lacks, and fails it when
+// EXTSCOPE_REQUIRE_TOOLS=1.
+func Skip(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if required() {
 		t.Fatalf(format, args...)
@@ -34,7 +36,7 @@ func Tool(t testing.TB, name string) string {
 			return path
 		}
 	}
-	skip(t, "%s is not installed", name)
+	Skip(t, "%s is not installed", name)
 	return ""
 }
 
@@ -42,10 +44,10 @@ func Tool(t testing.TB, name string) string {
 func Root(t testing.TB) {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		skip(t, "mounting images takes root on Linux")
+		Skip(t, "mounting images takes root on Linux")
 	}
 	if _, err := os.Stat("/dev/loop-control"); err != nil {
-		skip(t, "no loop devices: %v", err)
+		Skip(t, "no loop devices: %v", err)
 	}
 }
 

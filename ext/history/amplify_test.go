@@ -157,7 +157,7 @@ var costly = map[string]func() *maker{
 				recs = append(recs, extentRec{i*84 + k, 1, (i*84 + k + 20) * 8192})
 			}
 			nodes = append(nodes, extentRec{i * 84, 0, m.alloc(1)})
-			node(m.block(nodes[i].start), 0, recs...)
+			node(m.block(nodes[i][2]), 0, recs...)
 		}
 		m.mapped(12, 0x81a4, 1, 4*84*1024, 1, nodes...)
 		m.tx(m.tableCopy(12, func([]byte) {}))

@@ -39,7 +39,7 @@ func crashes(t testing.TB) []string {
 		}
 	}
 	if len(names) == 0 {
-		t.Skip("no images")
+		t.Fatal("no images")
 	}
 	return names
 }
@@ -81,7 +81,7 @@ func openCrash(t testing.TB, name string) *crashed {
 		device: unpack(t, filepath.Join(dir, "journal.gz")),
 	}
 	if c.image == nil {
-		t.Skip("no image")
+		t.Fatal("no image")
 	}
 	c.open(t)
 	return c

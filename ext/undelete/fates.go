@@ -2,6 +2,7 @@ package undelete
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/history"
@@ -74,18 +75,9 @@ func (f *fates) group(g uint32) *groupFate {
 func (g *groupFate) step(prev, next []byte, tx int) {
 	for i := range min(len(prev), len(next)) {
 		for fresh := next[i] &^ prev[i]; fresh != 0; fresh &= fresh - 1 {
-			g.taken[8*i+trailing(fresh)] = int32(tx)
+			g.taken[8*i+bits.TrailingZeros8(fresh)] = int32(tx)
 		}
 	}
-}
-
-func trailing(b byte) int {
-	n := 0
-	for b&1 == 0 {
-		b >>= 1
-		n++
-	}
-	return n
 }
 
 // of tells what became of a block that a file had at the end of transaction tx.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -142,8 +143,8 @@ func (f *finder) diffBitmaps() {
 				set.whole = false
 			default:
 				for i := range min(len(prev), len(bitmap)) {
-					for bits := prev[i] &^ bitmap[i]; bits != 0; bits &= bits - 1 {
-						b := start + Block(8*i+trailing(bits))
+					for gone := prev[i] &^ bitmap[i]; gone != 0; gone &= gone - 1 {
+						b := start + Block(8*i+bits.TrailingZeros8(gone))
 						if n := len(set.runs); n > 0 && set.runs[n-1].Physical+Block(set.runs[n-1].Len) == b {
 							set.runs[n-1].Len++
 						} else if left > 0 && f.fs.InRange(b, 1) {

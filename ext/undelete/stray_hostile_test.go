@@ -2,46 +2,21 @@ package undelete
 
 import (
 	"bytes"
-	"context"
-	"errors"
+
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/extscope/extscope/ext/exttest"
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/replay"
 )
 
-// find asks for all that was deleted of an image, and for its contents, within a time
-// that no sound way through a small image takes.
-func find(t *testing.T, image []byte) {
-	t.Helper()
-	v, err := replay.Open(bytes.NewReader(image), int64(len(image)), replay.Options{})
-	if err != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	r, err := Find(ctx, v, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range r.Candidates {
-		if c := &r.Candidates[i]; c.Recoverable() && c.Size < 1<<22 {
-			if err := r.Copy(ctx, &bytes.Buffer{}, c); errors.Is(err, context.DeadlineExceeded) {
-				t.Fatal(err)
-			}
-		}
-	}
-}
-
 func TestHostileImages(t *testing.T) {
 	for _, name := range exttest.HostileNames() {
-		t.Run(name, func(t *testing.T) { find(t, exttest.HostileImage(t, name)) })
+		t.Run(name, func(t *testing.T) { findAll(t, exttest.HostileImage(t, name), Options{}) })
 	}
 	for _, name := range exttest.HostileJournalNames() {
-		t.Run(name, func(t *testing.T) { find(t, exttest.HostileJournal(t, name)) })
+		t.Run(name, func(t *testing.T) { findAll(t, exttest.HostileJournal(t, name), Options{}) })
 	}
 }
 
@@ -112,7 +87,7 @@ func TestHostileStrays(t *testing.T) {
 						fill(block, n, v.FS.Super.BlocksCount, r)
 					}
 				}
-				find(t, b)
+				findAll(t, b, Options{})
 			})
 		}
 	}
