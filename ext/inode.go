@@ -123,7 +123,7 @@ func (f *FS) Reserved(ino Ino) bool {
 
 const (
 	tableChunk = 16 << 10 // bytes of inode table read at once
-	tableSlots = 256
+	tableSlots = 128
 )
 
 // A tableCache keeps chunks of the inode tables that were read lately, since

@@ -10,7 +10,7 @@ import (
 
 // gcPercent trades a little time for memory: the flat arrays of a survey hold
 // no pointers and cost the collector nothing.
-const gcPercent = 30
+const gcPercent = 15
 
 func main() {
 	if os.Getenv("GOGC") == "" {
