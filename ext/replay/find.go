@@ -124,7 +124,9 @@ func (v *View) openMap(r io.ReaderAt, in *ext.Inode) (*jbd2.Journal, error) {
 // of the journal inode.
 const jnlBackupBlocks = 1
 
-// backup opens the journal by the copy of its inode's map in the superblock.
+// backup opens the journal by the copy of its inode's map in the superblock. e2fsck
+// mends the inode by it; the kernel knows no journal but the inode's, so that what
+// is found here is shown and searched, not replayed.
 func (v *View) backup(r io.ReaderAt) bool {
 	s := v.Home.Super
 	at := v.Home.SuperOffset + 0x10c // s_jnl_blocks
@@ -153,7 +155,8 @@ func (v *View) backup(r io.ReaderAt) bool {
 	if ino == 0 {
 		ino = layout.JournalIno
 	}
-	v.Journal, v.Source = j, fmt.Sprintf("backup of inode %d in the superblock", ino)
+	v.Journal, v.byBackup = j, true
+	v.Source = fmt.Sprintf("backup of inode %d in the superblock", ino)
 	return true
 }
 

@@ -48,6 +48,7 @@ type View struct {
 	Failed   bool
 	Warnings []Warning
 
+	byBackup bool       // Journal was found by the superblock's backup of its map
 	fastDirs []ext.Ino  // directories that fast commits touch
 	runs     []jbd2.Run // where the journal lies in the image, by place
 }
@@ -109,6 +110,10 @@ func (v *View) asked() bool {
 		return false
 	}
 	v.NeedsRecover = true
+	if v.byBackup {
+		v.warn(f.Offset, "the journal is reached only by the superblock's backup of its map, which the kernel does not follow: not replayed")
+		return false
+	}
 	r := v.Recovery
 	for _, w := range r.Warnings {
 		v.warn(w.Offset, "%s", w.String())
