@@ -84,12 +84,12 @@ func (o *opened) memory() links.Past {
 
 type lazyPast struct{ *opened }
 
-func (p lazyPast) Lost(ctx context.Context, want func(dir links.Ino, name []byte) bool) ([]links.LostName, error) {
+func (p lazyPast) Lost(ctx context.Context, t *links.Tree, want func(dir links.Ino, name []byte) bool) ([]links.LostName, error) {
 	l, err := p.log()
 	if err != nil {
 		return nil, err
 	}
-	return l.Lost(ctx, want)
+	return l.Lost(ctx, t, want)
 }
 
 // former gives the paths that inodes had and have no more; none without a journal.

@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -27,6 +28,7 @@ type claim struct {
 // by the copies of inodes in the log, and for what none of those claims, by the inodes
 // of today.
 type claims struct {
+	dirs   bool    // only of directories
 	blocks []Block // sorted
 	heads  []int32 // of the same: index plus one of the first claim
 	all    []claim
@@ -42,12 +44,17 @@ const (
 	maxClaimSteps = 1 << 26
 )
 
-// learn finds out who had which block. It is done once.
-func (l *Log) learn(ctx context.Context) error {
-	if l.claims != nil {
+// learn finds out who had which block. It is done once, or once for directories only
+// and then once more for all.
+func (l *Log) learn(ctx context.Context, dirs bool) error {
+	if l.claims != nil && (dirs || !l.claims.dirs) {
 		return nil
 	}
-	c := &claims{}
+	c := &claims{dirs: dirs}
+	var want func(Ino, uint16) bool
+	if dirs {
+		want = isDir
+	}
 	for _, b := range l.Archive.Blocks() {
 		if l.staticAt(b) == nil {
 			c.blocks = append(c.blocks, b)
@@ -55,22 +62,28 @@ func (l *Log) learn(ctx context.Context) error {
 	}
 	c.heads = make([]int32, len(c.blocks))
 	nodes := l.FS.NewNodeBudget()
-	if err := l.EachInode(ctx, func(tx, _ int, in, before *ext.Inode) { c.inode(l.FS, tx, in, before, nodes) }); err != nil {
+	if err := l.EachInode(ctx, want, func(tx, _ int, in, before *ext.Inode) { c.inode(l.FS, tx, in, before, nodes) }); err != nil {
 		return err
 	}
-	if err := l.claimsToday(ctx, c); err != nil {
+	if dirs {
+		l.dirsToday(c)
+	} else if err := l.claimsToday(ctx, c); err != nil {
 		return err
 	}
 	l.claims = c
 	return nil
 }
 
+// isDir is for EachInode.
+func isDir(_ Ino, mode uint16) bool { return mode&layout.ModeMask == layout.ModeDir }
+
 // EachInode calls visit with every inode in the inode tables that the log has copies
 // of, each state once, by block and then oldest first, and with its state in the copy
 // before, if there is one; and then with those of fast commits. tx is the transaction,
 // or that before the fast commit; fast is 0, or which fast commit behind it. Both inodes'
-// Raw hold until visit returns.
-func (l *Log) EachInode(ctx context.Context, visit func(tx, fast int, in, before *ext.Inode)) error {
+// Raw hold until visit returns. States for which want gives false, by number and i_mode,
+// are left out before they are decoded; nil wants all.
+func (l *Log) EachInode(ctx context.Context, want func(ino Ino, mode uint16) bool, visit func(tx, fast int, in, before *ext.Inode)) error {
 	size := l.FS.InodeSize()
 	prev, buf := make([]byte, l.FS.BlockSize()), make([]byte, l.FS.BlockSize())
 	for _, run := range l.static {
@@ -95,6 +108,7 @@ func (l *Log) EachInode(ctx context.Context, visit func(tx, fast int, in, before
 					}
 					raw, ino := buf[at:][:size], first+Ino(i)
 					switch {
+					case want != nil && !want(ino, binary.LittleEndian.Uint16(raw)):
 					case !fresh && !bytes.Equal(raw, prev[at:][:size]):
 						visit(tx, 0, l.FS.DecodeInode(raw, ino, off+int64(at)), l.FS.DecodeInode(prev[at:][:size], ino, -1))
 					case fresh && !allZero(raw):
@@ -105,11 +119,11 @@ func (l *Log) EachInode(ctx context.Context, visit func(tx, fast int, in, before
 			}
 		}
 	}
-	return l.eachFastInode(ctx, visit)
+	return l.eachFastInode(ctx, want, visit)
 }
 
 // eachFastInode does the same with the records of inodes in fast commits.
-func (l *Log) eachFastInode(ctx context.Context, visit func(tx, fast int, in, before *ext.Inode)) error {
+func (l *Log) eachFastInode(ctx context.Context, want func(ino Ino, mode uint16) bool, visit func(tx, fast int, in, before *ext.Inode)) error {
 	nth := map[int]int{}
 	raw := make([]byte, l.FS.InodeSize())
 	for i := range l.fast {
@@ -123,7 +137,9 @@ func (l *Log) eachFastInode(ctx context.Context, visit func(tx, fast int, in, be
 				return err
 			}
 			n := copy(raw, r.Inode)
-			visit(max(tx, 0), nth[tx], l.FS.DecodeInode(raw, r.Ino, r.Offset+8), nil)
+			if want == nil || want(r.Ino, binary.LittleEndian.Uint16(raw)) {
+				visit(max(tx, 0), nth[tx], l.FS.DecodeInode(raw, r.Ino, r.Offset+8), nil)
+			}
 			clear(raw[:n])
 		}
 	}
@@ -221,6 +237,27 @@ func (l *Log) claimsToday(ctx context.Context, c *claims) error {
 		}
 	}
 	return nil
+}
+
+// dirsToday does the same with the directories of today, from a survey.
+func (l *Log) dirsToday(c *claims) {
+	gens := map[Ino]*ext.Inode{}
+	for i, b := range c.blocks {
+		if c.heads[i] != 0 {
+			continue
+		}
+		for _, d := range l.tree.DirBlocksAt(b) {
+			in := gens[d.Dir]
+			if in == nil {
+				var err error
+				if in, err = l.FS.Inode(d.Dir); err != nil {
+					continue
+				}
+				gens[d.Dir] = in
+			}
+			c.add(claim{tx: math.MaxInt32, ino: d.Dir, gen: in.Generation, flags: in.Flags, logical: d.Logical, kind: links.BlockDir}, b, 1)
+		}
+	}
 }
 
 // structured reports whether the newest copy of a block looks like metadata: only then

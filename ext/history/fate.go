@@ -11,7 +11,8 @@ import (
 
 // Lost implements links.Past: for names that are missing from directories of today,
 // what they named last, and what became of that.
-func (l *Log) Lost(ctx context.Context, want func(dir Ino, name []byte) bool) ([]links.LostName, error) {
+func (l *Log) Lost(ctx context.Context, t *links.Tree, want func(dir Ino, name []byte) bool) ([]links.LostName, error) {
+	l.tree = t
 	gens := map[Ino]uint32{} // of today's directories
 	newest, err := l.lastNames(ctx, func(n *Name) bool {
 		if !want(n.Dir, n.Bytes) {

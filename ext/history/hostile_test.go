@@ -84,8 +84,14 @@ func everythingOf(t testing.TB, image io.ReaderAt, size int64) {
 	if _, err := l.Former(ctx, func(links.Ino) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Lost(ctx, func(links.Ino, []byte) bool { return true }); err != nil {
+	tree, err := links.Survey(ctx, l.FS, links.Hooks{})
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, tree := range []*links.Tree{nil, tree} {
+		if _, err := l.Lost(ctx, tree, func(links.Ino, []byte) bool { return true }); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, _, _, err := l.Find(ctx, "/inbox/note"); err != nil {
 		t.Fatal(err)

@@ -56,7 +56,7 @@ func (l *Log) staticAt(b Block) *staticRun {
 // Uses tells what each copy of a transaction was, in the order of its Blocks. The
 // error is ctx's.
 func (l *Log) Uses(ctx context.Context, i int) ([]Use, error) {
-	if err := l.learn(ctx); err != nil {
+	if err := l.learn(ctx, false); err != nil {
 		return nil, err
 	}
 	t := &l.Archive.Transactions[i]
@@ -72,7 +72,7 @@ func (l *Log) Uses(ctx context.Context, i int) ([]Use, error) {
 
 // Use tells what one copy was in transaction i.
 func (l *Log) Use(ctx context.Context, c jbd2.Copy, i int) (Use, error) {
-	if err := l.learn(ctx); err != nil {
+	if err := l.learn(ctx, false); err != nil {
 		return Use{}, err
 	}
 	return l.use(c, i), nil

@@ -25,7 +25,7 @@ type Name struct {
 // in fast commits, by transaction, oldest first. Names are as stored: encrypted ones
 // are ciphertext.
 func (l *Log) EachName(ctx context.Context, visit func(n *Name)) error {
-	if err := l.learn(ctx); err != nil {
+	if err := l.learn(ctx, l.tree != nil && l.FS.Super.MetadataCsum()); err != nil {
 		return err
 	}
 	inline, err := l.inlineDirs(ctx)
@@ -69,6 +69,9 @@ func (l *Log) copyNames(c jbd2.Copy, i int, visit func(n *Name)) {
 	if err != nil {
 		return
 	}
+	if u.Owner == 0 && l.claims.dirs {
+		return // of what is no directory's nothing is known
+	}
 	n := Name{Dir: u.Owner, DirGen: u.Gen, Tx: i}
 	dir := &ext.Inode{Ino: u.Owner}
 	dir.Flags = u.flags
@@ -106,8 +109,8 @@ func (l *Log) inlineDirs(ctx context.Context) (map[int][]*ext.Inode, error) {
 		return nil, nil
 	}
 	out, room := map[int][]*ext.Inode{}, min(maxInlineDirs, maxInlineBytes/l.FS.InodeSize())
-	err := l.EachInode(ctx, func(tx, _ int, in, _ *ext.Inode) {
-		if in.IsDir() && in.HasInline() && in.Links > 0 && room > 0 {
+	err := l.EachInode(ctx, isDir, func(tx, _ int, in, _ *ext.Inode) {
+		if in.HasInline() && in.Links > 0 && room > 0 {
 			raw := append([]byte(nil), in.Raw...)
 			out[tx] = append(out[tx], l.FS.DecodeInode(raw, in.Ino, in.Offset))
 			room--

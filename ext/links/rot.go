@@ -20,8 +20,8 @@ const (
 // A Past is what a journal remembers of names that are gone. Package history has one.
 type Past interface {
 	// Lost tells of those names that want asks for what the newest that the journal
-	// has of them named, in directories that are still there.
-	Lost(ctx context.Context, want func(dir Ino, name []byte) bool) ([]LostName, error)
+	// has of them named, in directories of t that are still there.
+	Lost(ctx context.Context, t *Tree, want func(dir Ino, name []byte) bool) ([]LostName, error)
 }
 
 // A LostName is a name that is missing from a directory, and what became of its inode.
@@ -41,7 +41,7 @@ func (l *lookups) remember(ctx context.Context, past Past) error {
 	if past == nil || len(l.answers.slots) == 0 {
 		return nil
 	}
-	list, err := past.Lost(ctx, func(dir Ino, name []byte) bool {
+	list, err := past.Lost(ctx, l.t, func(dir Ino, name []byte) bool {
 		s := l.answers.at(l.key(dir, name))
 		return s.key != 0 && s.ino == 0
 	})

@@ -405,6 +405,15 @@ func (t *Tree) EachBlock(ctx context.Context, visit func(worker int, b Block)) e
 	return err
 }
 
+// DirBlocksAt lists the directory blocks that lie in a block: one, unless directories
+// claim each other's.
+func (t *Tree) DirBlocksAt(b layout.Block) []ext.DirBlock {
+	at := func(d ext.DirBlock, b layout.Block) int { return cmp.Compare(d.Physical, b) }
+	from, _ := slices.BinarySearchFunc(t.blocks, b, at)
+	n, _ := slices.BinarySearchFunc(t.blocks[from:], b+1, at)
+	return t.blocks[from:][:n]
+}
+
 // flags rebuilds the inode flags that matter for a directory's records.
 func (t *Tree) flags(ino Ino) layout.InodeFlags {
 	var f layout.InodeFlags

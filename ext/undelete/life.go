@@ -96,7 +96,7 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		young bool // deleted within seconds of its birth
 	}
 	var events []event
-	err := f.log.EachInode(ctx, func(txIndex, nth int, in, _ *ext.Inode) {
+	err := f.log.EachInode(ctx, nil, func(txIndex, nth int, in, _ *ext.Inode) {
 		tx, fast := after(txIndex, nth), nth > 0
 		if len(events) < 1<<23 {
 			events = append(events, event{in.Ino, in.Generation, tx, in.Dtime, f.fs.Blocks512(in), in.Ctime, in.Links > 0 && in.Mode != 0,
