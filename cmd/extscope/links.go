@@ -48,7 +48,7 @@ func (o *linksOptions) run(ctx context.Context, e *env, name string) error {
 		return err
 	}
 	defer v.Close()
-	t, err := v.survey(ctx, &o.output)
+	t, err := v.survey(ctx, &o.output, links.Hooks{})
 	if err != nil {
 		return err
 	}

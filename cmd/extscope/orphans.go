@@ -51,7 +51,7 @@ func (o *orphansOptions) run(ctx context.Context, e *env, name string) error {
 		return err
 	}
 	defer v.Close()
-	t, err := v.survey(ctx, &o.output)
+	t, err := v.survey(ctx, &o.output, links.Hooks{})
 	if err != nil {
 		return err
 	}

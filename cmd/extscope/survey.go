@@ -9,9 +9,10 @@ import (
 
 // survey reads all inodes and directories once, and tells what could not be
 // read.
-func (o *opened) survey(ctx context.Context, out *output) (*links.Tree, error) {
+func (o *opened) survey(ctx context.Context, out *output, h links.Hooks) (*links.Tree, error) {
 	p := out.progress(o.env, "survey")
-	t, err := links.Survey(ctx, o.fs, links.Hooks{Progress: p.set})
+	h.Progress = p.set
+	t, err := links.Survey(ctx, o.fs, h)
 	p.end()
 	if err != nil {
 		return nil, err

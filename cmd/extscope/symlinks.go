@@ -65,7 +65,7 @@ func (o *symlinksOptions) run(ctx context.Context, e *env, name string) error {
 		return err
 	}
 	defer v.Close()
-	t, err := v.survey(ctx, &o.output)
+	t, err := v.survey(ctx, &o.output, links.Hooks{Symlinks: true})
 	if err != nil {
 		return err
 	}

@@ -158,6 +158,7 @@ const keepLimit = 200_000
 type auditor struct {
 	fs      *ext.FS
 	o       Options
+	skipped map[Kind]bool
 	tree    *links.Tree
 	workers []*worker
 	dirs    []dirInfo // all directories in use that take more than a look, by number
@@ -170,6 +171,7 @@ type auditor struct {
 	valued     links.Set         // inodes that an attribute refers to
 	lacks      layout.InodeFlags // flags that mean nothing here
 	pending    bool              // recovery is
+	oddTimes   bool              // are looked for
 	bigTimes   bool              // times of the superblock are later than inode numbers
 
 	mu         sync.Mutex
@@ -197,6 +199,7 @@ func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
 		BlockDone: func(w int, b *links.Block, err error) { a.workers[w].blockDone(b, err) },
 		Entry:     a.entry,
 		Progress:  o.Progress,
+		Symlinks:  !a.skip(RottenLink) || !a.skip(SymlinkLoop),
 	})
 	if err != nil {
 		return nil, err
@@ -223,6 +226,13 @@ func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
 func newAuditor(f *ext.FS, o Options) *auditor {
 	a := &auditor{fs: f, o: o, counts: map[Kind]uint64{}, nodes: f.NewNodeBudget(), claims: newClaims(f),
 		listed: map[ext.Ino]bool{}, orphanACLs: map[ext.Block]int{}, doubtful: newBitSet(uint64(f.InodesCount()) + 1)}
+	if o.Skip != nil {
+		a.skipped = map[Kind]bool{}
+		for _, k := range Kinds() {
+			a.skipped[k] = o.Skip(k)
+		}
+	}
+	a.oddTimes = !a.skip(OddTime)
 	for range ext.Workers() {
 		w := &worker{a: a}
 		w.walk.a, w.walk.block, w.walk.budget = a, w.take, a.nodes
@@ -252,7 +262,7 @@ func (a *auditor) add(f Finding) {
 	}
 }
 
-func (a *auditor) skip(k Kind) bool { return a.o.Skip != nil && a.o.Skip(k) }
+func (a *auditor) skip(k Kind) bool { return a.skipped[k] }
 
 // lost notes what could not be read.
 func (a *auditor) lost(err error) {

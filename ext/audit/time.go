@@ -15,7 +15,7 @@ const timeSlack = 24 * time.Hour
 // times judges the times of an inode in use.
 func (w *worker) times(in *ext.Inode) {
 	a := w.a
-	if a.skip(OddTime) || in.Flags&layout.FlagEAInode != 0 {
+	if !a.oddTimes || in.Flags&layout.FlagEAInode != 0 {
 		return // an ea_inode keeps a hash and a count in place of times
 	}
 	odd := func(format string, args ...any) {
@@ -31,11 +31,14 @@ func (w *worker) times(in *ext.Inode) {
 		return
 	}
 	// The same tools write a birth time without a fraction of a second.
-	if !in.Crtime.IsZero() && in.Crtime.Nanosecond() != 0 && in.Ctime.Before(in.Crtime) {
+	if in.Ctime.Before(in.Crtime) && !in.Crtime.IsZero() && in.Crtime.Nanosecond() != 0 {
 		odd("changed %s, before it was created %s", stamp(in.Ctime), stamp(in.Crtime))
 	}
 	if s.WriteTime.IsZero() || s.State&layout.StateValid == 0 || s.Incompat&layout.IncompatRecover != 0 {
 		return // the last write was not noted
+	}
+	if max(in.Ctime.Unix(), in.Crtime.Unix(), in.Mtime.Unix(), in.Atime.Unix()) <= s.WriteTime.Unix() {
+		return // nearly always
 	}
 	end := s.WriteTime.Add(time.Second)
 	switch {

@@ -40,7 +40,7 @@ type Log struct {
 	fast   []jbd2.FastCommit // that are whole, in the order of the log
 	static []staticRun       // the file system's own metadata, by place
 	claims *claims
-	tree   *links.Tree // a survey of FS, where somebody made one
+	tree   *links.Tree   // a survey of FS, where somebody made one
 	pasts  map[int]*Past // by transaction; few
 	paths  map[dirKey][]byte
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/extscope/extscope/ext"
@@ -26,16 +28,12 @@ func TestSymlinksAgree(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tree, err := links.Survey(t.Context(), f, links.Hooks{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			all, err := tree.Symlinks(t.Context(), links.SymlinkOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
 			n := 0
-			for s := range all {
+			aimed := judged(t, f, links.Hooks{Symlinks: true})
+			for i, s := range judged(t, f, links.Hooks{}) {
+				if i >= len(aimed) || !reflect.DeepEqual(s, aimed[i]) {
+					t.Errorf("%q differs where the survey was aimed at targets", s.Path)
+				}
 				n++
 				if s.State == links.StateExternal || s.State == links.StateUnreadable {
 					continue
@@ -56,9 +54,22 @@ func TestSymlinksAgree(t *testing.T) {
 					want++
 				}
 			}
-			if n != want {
+			if n != want || n != len(aimed) {
 				t.Errorf("%d symlinks, the kernel shows %d", n, want)
 			}
 		})
 	}
+}
+
+// judged judges all symlinks after a survey.
+func judged(t *testing.T, f *ext.FS, h links.Hooks) []links.Symlink {
+	tree, err := links.Survey(t.Context(), f, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := tree.Symlinks(t.Context(), links.SymlinkOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Collect(all)
 }

@@ -94,6 +94,9 @@ func everyLink(t *testing.T, image []byte) {
 			}
 		}
 	}
+	if tree, err = links.Survey(ctx, f, links.Hooks{Symlinks: true}); err != nil {
+		t.Fatal(err)
+	}
 	symlinks, err := tree.Symlinks(ctx, links.SymlinkOptions{MountedAt: "/mnt"})
 	if err != nil {
 		t.Fatal(err)

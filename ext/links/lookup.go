@@ -2,8 +2,6 @@ package links
 
 import (
 	"context"
-	"hash/maphash"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -12,17 +10,16 @@ import (
 )
 
 // lookups answers "what does this name in this directory lead to". Directories
-// and symlinks it knows from the survey; other names are asked for first, all
-// of them, and answered by one pass over the directories. Names are kept as
-// 64-bit hashes under a seed that no image can know.
+// and symlinks it knows from the survey, and what that was aimed at; other names are
+// asked for first, all of them, and answered by one pass over the directories. Names
+// are kept as hashes, see nameKey.
 type lookups struct {
-	t    *Tree
-	seed maphash.Seed
-
-	known table // of directories and symlinks
+	t     *Tree
+	known table
 
 	mu       sync.Mutex
 	asked    []query
+	open     atomic.Bool // what was asked for takes that pass
 	answered bool
 	answers  table
 	lost     map[uint64][]lostName // removed names that were asked for
@@ -65,34 +62,44 @@ func (t *table) at(key uint64) *slot {
 }
 
 func (t *Tree) newLookups() *lookups {
-	l := &lookups{t: t, seed: maphash.MakeSeed(), lost: map[uint64][]lostName{}, past: map[uint64]*LostName{}}
-	records := t.base.records
-	entries := len(records)
-	for i := range records {
-		if l.folds(records[i].dir) {
-			entries++
+	l := &lookups{t: t, lost: map[uint64][]lostName{}, past: map[uint64]*LostName{}}
+	lists, arenas := [][]nameRecord{t.base.records}, t.base.arenas
+	if t.aims != nil {
+		lists = append(lists, t.aims.names.parts...)
+	}
+	entries := 0
+	for _, list := range lists {
+		for i := range list {
+			if entries++; t.folds(list[i].dir) {
+				entries++
+			}
 		}
 	}
 	l.known = newTable(entries)
-	for i := range records {
-		r := &records[i]
-		s := l.known.at(l.key(r.dir, t.base.bytes(r)))
-		if s.key == 0 { // of a name that is there twice, either will do
-			s.key, s.ino = l.key(r.dir, t.base.bytes(r)), uint32(r.ino)
-		}
-		if l.folds(r.dir) {
-			key := l.foldKey(r.dir, t.base.bytes(r))
-			if s := l.known.at(key); s.key == 0 {
-				s.key, s.ino = key, uint32(r.ino)
+	for _, list := range lists {
+		for i := range list {
+			r := &list[i]
+			name := arenas[r.arena].get(r.at, int(r.length))
+			l.know(l.key(r.dir, name), r.ino)
+			if t.folds(r.dir) {
+				l.know(l.foldKey(r.dir, name), r.ino)
 			}
+		}
+		if t.aims != nil {
+			arenas = t.aims.names.arenas
 		}
 	}
 	return l
 }
 
-func (l *lookups) key(dir Ino, name []byte) uint64 {
-	return max(maphash.Bytes(l.seed, name)^uint64(dir)*0x9e3779b97f4a7c15, 1)
+// know enters a name; of one that is there twice, either will do.
+func (l *lookups) know(key uint64, ino Ino) {
+	if s := l.known.at(key); s.key == 0 {
+		s.key, s.ino = key, uint32(ino)
+	}
 }
+
+func (l *lookups) key(dir Ino, name []byte) uint64 { return nameKey(l.t.seed, dir, name) }
 
 // find gives the inode that a name in a directory leads to, 0 for none. known
 // is false where the name has to be asked for.
@@ -101,7 +108,7 @@ func (l *lookups) find(dir Ino, name []byte) (ino Ino, known bool) {
 	if s := l.known.at(key); s.key != 0 {
 		return Ino(s.ino), true
 	}
-	folds := l.folds(dir)
+	folds := l.t.folds(dir)
 	if folds {
 		if s := l.known.at(l.foldKey(dir, name)); s.key != 0 {
 			return Ino(s.ino), true
@@ -119,8 +126,8 @@ func (l *lookups) find(dir Ino, name []byte) (ino Ino, known bool) {
 
 // folds reports whether a directory takes other cases of a name when there is
 // no exact one: not so where names cannot be read.
-func (l *lookups) folds(dir Ino) bool {
-	return l.t.state[dir]&(stateCasefold|stateEncrypt) == stateCasefold
+func (t *Tree) folds(dir Ino) bool {
+	return t.state[dir]&(stateCasefold|stateEncrypt) == stateCasefold
 }
 
 // foldKey is the key of all cases of a name.
@@ -130,8 +137,11 @@ func (l *lookups) foldKey(dir Ino, name []byte) uint64 {
 
 // queries asks for a name.
 func (l *lookups) queries(dir Ino, name []byte) []query {
+	if !l.t.aims.decides(name) {
+		l.open.Store(true)
+	}
 	q := []query{{key: l.key(dir, name), dir: dir}}
-	if l.folds(dir) {
+	if l.t.folds(dir) {
 		q = append(q, query{key: l.foldKey(dir, name), dir: dir})
 	}
 	return q
@@ -145,7 +155,8 @@ func (l *lookups) ask(q *[]query) {
 	*q = (*q)[:0]
 }
 
-// answer looks up everything that was asked for, removed names as well.
+// answer looks up everything that was asked for, removed names as well. What the survey
+// was aimed at and did not find is in no directory.
 func (l *lookups) answer(ctx context.Context) error {
 	t := l.t
 	l.answered = true
@@ -158,6 +169,17 @@ func (l *lookups) answer(ctx context.Context) error {
 	if len(l.asked) == 0 {
 		return nil
 	}
+	if !l.open.Load() {
+		for _, q := range l.asked {
+			for _, gone := range t.aims.gone {
+				if list := gone[q.key]; list != nil {
+					l.lost[q.key] = append(l.lost[q.key], list...)
+				}
+			}
+		}
+		l.asked = nil
+		return nil
+	}
 	l.asked = nil
 	c := newCollector(t) // for its spelling of encrypted names
 	return t.EachBlock(ctx, func(w int, b Block) {
@@ -168,7 +190,7 @@ func (l *lookups) answer(ctx context.Context) error {
 			if s := l.answers.at(l.key(b.Dir, c.spell(w, b.Dir, e))); s.key != 0 {
 				atomic.StoreUint32(&s.ino, uint32(e.Ino))
 			}
-			if !l.folds(b.Dir) {
+			if !t.folds(b.Dir) {
 				return
 			}
 			if s := l.answers.at(l.foldKey(b.Dir, e.Name)); s.key != 0 {
@@ -178,25 +200,10 @@ func (l *lookups) answer(ctx context.Context) error {
 		t.FS.RemovedRecords(ext.DirBlockView{Logical: uint64(b.Logical), Bytes: b.Bytes, Offset: b.Offset}, b.Flags, b.Inline, func(e *layout.Dirent) {
 			key := l.key(b.Dir, e.Name)
 			if s := l.answers.at(key); s.key != 0 {
-				l.removed(key, e)
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				addLost(l.lost, key, e)
 			}
 		})
 	})
-}
-
-// maxLost bounds how many removed records of one name are kept.
-const maxLost = 64
-
-// A lostName is a record of a name that a directory once held.
-type lostName struct {
-	ino  Ino
-	kind uint8 // the file type it says
-}
-
-func (l *lookups) removed(key uint64, e *layout.Dirent) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if n := (lostName{e.Ino, e.Type}); len(l.lost[key]) < maxLost && !slices.Contains(l.lost[key], n) {
-		l.lost[key] = append(l.lost[key], n)
-	}
 }

@@ -202,7 +202,7 @@ func (r *resolver) judge(out *[]Symlink, s Symlink, names *Names, keep func(*Sym
 func (r *resolver) read(ref symlinkRef) Symlink {
 	if ref.length > 0 {
 		s := Symlink{Ino: ref.ino, Length: uint64(ref.length), Storage: ext.TargetInline}
-		s.Target = r.t.targets[ref.arena].get(ref.at, int(ref.length))
+		s.Target = r.t.keptTarget(&ref)
 		if ref.block {
 			s.Storage = ext.TargetBlock
 		}

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -52,6 +53,8 @@ type Tree struct {
 	multi    []edge         // further names of directories
 	base     *Names         // the names of all directories and symlinks
 	maxPath  int            // how long paths get, in bytes
+	seed     maphash.Seed
+	aims     *aims // nil unless Hooks.Symlinks asks for it
 	paths    pathCache
 	circles  map[Ino]bool // of directories that name each other in a circle, the lowest
 	broken   Set          // directories of which something could not be read
@@ -94,6 +97,9 @@ type Hooks struct {
 	BlockDone func(worker int, b *Block, err error)
 	// Progress gets how much of how many steps is done, now and then.
 	Progress func(done, total int)
+	// Symlinks says that they will be judged: what that takes is gathered in the same
+	// pass.
+	Symlinks bool
 }
 
 // A Block is a directory block as a survey meets it.
@@ -115,6 +121,7 @@ func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
 		stored:  make([]uint16, n),
 		counted: make([]uint32, n),
 		parent:  make([]uint32, n),
+		seed:    maphash.MakeSeed(),
 	}
 	t.broken = t.NewSet()
 	if claimed(f) >= Ino(n) {
@@ -125,6 +132,9 @@ func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
 	}
 	if h.Surveyed != nil {
 		h.Surveyed(t)
+	}
+	if h.Symlinks {
+		t.aims = t.newAims()
 	}
 	if err := t.scanDirs(ctx, h); err != nil {
 		return nil, err
@@ -217,6 +227,11 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 			case layout.ModeSymlink:
 				ref := symlinkRef{ino: in.Ino, arena: uint8(w)}
 				t.keepTarget(w, &ref, t.FS.FastTarget(in), in.Size())
+				if h.Symlinks && ref.length == 0 && t.FS.TargetStorage(in) == ext.TargetBlock {
+					target, err := t.FS.Readlink(in)
+					ref.block = err == nil
+					t.keepTarget(w, &ref, target, in.Size())
+				}
 				mine.symlinks = append(mine.symlinks, ref)
 			}
 		} else if int(in.Ino) < len(t.state) {
@@ -286,16 +301,23 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 			if second < 0 {
 				second = e.Offset + e.RecLen
 			}
+			kept := false
 			if int(e.Ino) < len(t.counted) {
 				t.count(b.Dir, e, dots, &extra[w])
-				if m := t.state[e.Ino] & layout.ModeMask; (m == layout.ModeDir || m == layout.ModeSymlink) && !isDot(e.Name) {
+				if kept = t.always(e.Ino); kept && !isDot(e.Name) {
 					names.add(w, b.Dir, e)
 				}
+			}
+			if t.aims != nil && !kept && !isDot(e.Name) {
+				t.aims.record(w, b.Dir, e)
 			}
 			if h.Entry != nil {
 				h.Entry(w, &b, e)
 			}
 		})
+		if t.aims != nil {
+			t.aims.removed(w, &b)
+		}
 		switch {
 		case h.BlockDone != nil:
 			h.BlockDone(w, &b, err)

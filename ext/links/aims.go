@@ -1,0 +1,136 @@
+package links
+
+import (
+	"bytes"
+	"hash/maphash"
+	"math/bits"
+	"slices"
+	"sync/atomic"
+
+	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/layout"
+)
+
+// Aims are the names that targets of symlinks are made of. The survey, which knows them
+// before it comes to the directories, keeps what has one of them, in any directory: then
+// judging symlinks takes no second pass. Methods with a worker may be called by several.
+type aims struct {
+	t      *Tree
+	filter []uint64 // two bits a name, so that now and then it has one that is none; a power of two long
+	full   atomic.Bool
+	names  *collector
+	gone   []map[uint64][]lostName // by worker: removed records, by nameKey
+	kept   []int                   // likewise: how many
+}
+
+const (
+	maxAims     = 1 << 22 // components of targets
+	maxAimed    = 1 << 20 // names that a worker keeps, and as many removed records
+	aimsPerName = 16      // bits of the filter
+)
+
+// newAims gathers the components of the targets that were kept; nil where there are none,
+// or too many.
+func (t *Tree) newAims() *aims {
+	n := 0
+	for i := range t.symlinks {
+		n += 1 + bytes.Count(t.keptTarget(&t.symlinks[i]), []byte("/"))
+	}
+	if n == 0 || n > maxAims {
+		return nil
+	}
+	a := &aims{t: t, names: newCollector(t), filter: make([]uint64, 1<<bits.Len(uint(n*aimsPerName/64)))}
+	fold := t.FS.Super.Incompat&layout.IncompatCasefold != 0
+	for i := range t.symlinks {
+		for name := range bytes.SplitSeq(t.keptTarget(&t.symlinks[i]), []byte("/")) {
+			a.add(name)
+			if fold {
+				a.add(ext.FoldName(name))
+			}
+		}
+	}
+	for range a.names.parts {
+		a.gone = append(a.gone, map[uint64][]lostName{})
+	}
+	a.kept = make([]int, len(a.gone))
+	return a
+}
+
+// keptTarget is the target of a symlink, where the survey kept it.
+func (t *Tree) keptTarget(ref *symlinkRef) []byte {
+	if ref.length == 0 {
+		return nil
+	}
+	return t.targets[ref.arena].get(ref.at, int(ref.length))
+}
+
+// place gives the word of a name and its bits in it: one word, since a filter of this
+// size costs what it takes to fetch from memory.
+func (a *aims) place(name []byte) (word, bits uint64) {
+	hash := maphash.Bytes(a.t.seed, name)
+	return hash >> 12 & uint64(len(a.filter)-1), 1<<(hash&63) | 1<<(hash>>6&63)
+}
+
+func (a *aims) add(name []byte) {
+	i, bits := a.place(name)
+	a.filter[i] |= bits
+}
+
+func (a *aims) has(name []byte) bool {
+	i, bits := a.place(name)
+	return a.filter[i]&bits == bits
+}
+
+// decides reports whether a name that the survey did not keep is in no directory.
+func (a *aims) decides(name []byte) bool { return a != nil && !a.full.Load() && a.has(name) }
+
+// record keeps one record of a directory, if it is aimed at.
+func (a *aims) record(w int, dir Ino, e *layout.Dirent) {
+	if !a.has(a.names.spell(w, dir, e)) && !(a.t.folds(dir) && a.has(ext.FoldName(e.Name))) {
+		return
+	}
+	if len(a.names.parts[w]) == maxAimed {
+		a.full.Store(true)
+		return
+	}
+	a.names.add(w, dir, e)
+}
+
+// removed keeps the removed records of a directory block that are aimed at.
+func (a *aims) removed(w int, b *Block) {
+	a.t.FS.RemovedRecords(ext.DirBlockView{Logical: uint64(b.Logical), Bytes: b.Bytes, Offset: b.Offset}, b.Flags, b.Inline, func(e *layout.Dirent) {
+		if !a.has(e.Name) {
+			return
+		}
+		if a.kept[w] == maxAimed {
+			a.full.Store(true)
+		} else if addLost(a.gone[w], nameKey(a.t.seed, b.Dir, e.Name), e) {
+			a.kept[w]++
+		}
+	})
+}
+
+// A lostName is a record of a name that a directory once held.
+type lostName struct {
+	ino  Ino
+	kind uint8 // the file type it says
+}
+
+// maxLost bounds how many removed records of one name are kept.
+const maxLost = 64
+
+// addLost adds a removed record, if it is new.
+func addLost(lost map[uint64][]lostName, key uint64, e *layout.Dirent) bool {
+	n := lostName{e.Ino, e.Type}
+	if len(lost[key]) >= maxLost || slices.Contains(lost[key], n) {
+		return false
+	}
+	lost[key] = append(lost[key], n)
+	return true
+}
+
+// nameKey is the key of a name in a directory, under a seed that no image can know. No
+// key is 0.
+func nameKey(seed maphash.Seed, dir Ino, name []byte) uint64 {
+	return max(maphash.Bytes(seed, name)^uint64(dir)*0x9e3779b97f4a7c15, 1)
+}
