@@ -67,7 +67,9 @@ func (e *ReadError) Unwrap() error { return e.Err }
 func inRange(err error, name string, off, length int64) error {
 	var missing *MissingError
 	var read *ReadError
-	if errors.As(err, &missing) || errors.As(err, &read) {
+	var damage *DamageError
+	var absent *AbsentError
+	if errors.As(err, &missing) || errors.As(err, &read) || errors.As(err, &damage) || errors.As(err, &absent) {
 		return err
 	}
 	if err == nil || errors.Is(err, io.EOF) {

@@ -16,6 +16,9 @@ type Options struct {
 	// SectorSize is the logical sector size partition tables count in: 512,
 	// 1024, 2048 or 4096 bytes; 0 detects 512 or 4096.
 	SectorSize int
+	// Snapshot is the name or ID of a snapshot inside of the container to open; "" opens
+	// its present state.
+	Snapshot string
 }
 
 // A Segment is one file of the evidence and where its bytes lie in the image.
@@ -37,6 +40,8 @@ type Image struct {
 	closer   io.Closer
 	segments []Segment
 	warnings []string
+	details  []Detail
+	digests  []Digest
 
 	table     *Table // of Partitions, once it was asked for
 	tableErr  error
@@ -52,7 +57,7 @@ func Open(name string, o Options) (*Image, error) {
 	default:
 		return nil, &SectorSizeError{o.SectorSize}
 	}
-	im, err := probe(name)
+	im, err := probe(name, o)
 	if err != nil {
 		return nil, err
 	}

@@ -13,18 +13,23 @@ var errWrongType = errors.New("wrong image type")
 // A prober opens the evidence called name if it is of the format it knows, and
 // returns errWrongType if it isn't. f is the named file, already open; a prober
 // that succeeds owns it, one that fails leaves it alone.
-type prober func(f *os.File, info fs.FileInfo, name string) (*Image, error)
+type prober func(f *os.File, info fs.FileInfo, name string, o Options) (*Image, error)
 
 // probers are asked in order. Raw takes anything, so it comes last.
 var probers = []prober{probeDevice, probeSplit, probeRaw}
 
-func probe(name string) (*Image, error) {
+func probe(name string, o Options) (*Image, error) {
 	f, info, err := openFile(name)
 	if err != nil {
 		return nil, err
 	}
+	return probeFile(f, info, name, o)
+}
+
+// probeFile opens the evidence in a file that is open, which it takes over.
+func probeFile(f *os.File, info fs.FileInfo, name string, o Options) (*Image, error) {
 	for _, p := range probers {
-		im, err := p(f, info, name)
+		im, err := p(f, info, name, o)
 		if errors.Is(err, errWrongType) {
 			continue
 		}
@@ -75,13 +80,13 @@ func isBlockDevice(mode fs.FileMode) bool {
 }
 
 // probeRaw takes a regular file as the bytes it holds.
-func probeRaw(f *os.File, info fs.FileInfo, name string) (*Image, error) {
+func probeRaw(f *os.File, info fs.FileInfo, name string, _ Options) (*Image, error) {
 	return single(f, name, "raw", info.Size()), nil
 }
 
 // probeDevice takes a block device. Its inode has no size: the end is where
 // seeking finds it.
-func probeDevice(f *os.File, info fs.FileInfo, name string) (*Image, error) {
+func probeDevice(f *os.File, info fs.FileInfo, name string, _ Options) (*Image, error) {
 	if !isBlockDevice(info.Mode()) {
 		return nil, errWrongType
 	}

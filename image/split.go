@@ -20,7 +20,7 @@ type splitSet struct {
 
 // probeSplit takes a file named as one segment of a split raw image, if other
 // segments lie beside it.
-func probeSplit(f *os.File, info fs.FileInfo, name string) (*Image, error) {
+func probeSplit(f *os.File, info fs.FileInfo, name string, _ Options) (*Image, error) {
 	stem, scheme, index, ok := parseSegment(filepath.Base(name))
 	if !ok || !info.Mode().IsRegular() {
 		return nil, errWrongType
@@ -55,7 +55,7 @@ func probeSplit(f *os.File, info fs.FileInfo, name string) (*Image, error) {
 // lone is a file that is named like a segment and has no set around it. Only a
 // number says enough to warn: ".dd" and ".img" are letters, too.
 func lone(f *os.File, info fs.FileInfo, name string, s segmentScheme, index int, later bool) (*Image, error) {
-	im, err := probeRaw(f, info, name)
+	im, err := probeRaw(f, info, name, Options{})
 	if err != nil || s.letters {
 		return im, err
 	}
