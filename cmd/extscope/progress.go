@@ -21,6 +21,7 @@ type progress struct {
 
 	files    atomic.Int64 // of a transfer
 	allFiles int          // 0 where the work is none
+	counts   bool         // of a counter
 }
 
 // progress starts a bar; end must be called.
@@ -39,6 +40,18 @@ func (o *output) progress(e *env, what string) *progress {
 func (o *output) transfer(e *env, what string, bytes int64, files int) *progress {
 	p := &progress{allFiles: files}
 	p.total.Store(bytes)
+	if o.quiet || !isTerminal(e.err) {
+		return p
+	}
+	p.stop, p.stopped = make(chan struct{}), make(chan struct{})
+	go p.show(e, what)
+	return p
+}
+
+// counter starts a bar for work of which it is not known beforehand how much there is:
+// it counts files. end must be called.
+func (o *output) counter(e *env, what string) *progress {
+	p := &progress{counts: true}
 	if o.quiet || !isTerminal(e.err) {
 		return p
 	}
@@ -91,6 +104,9 @@ func (p *progress) show(e *env, what string) {
 			decor.CountersKibiByte("% .1f of % .1f  "), decor.Any(func(decor.Statistics) string { return p.left(time.Since(began)) }),
 		}
 	}
+	if p.counts {
+		after = []decor.Decorator{decor.Any(func(decor.Statistics) string { return fmt.Sprintf("%d files", p.files.Load()) })}
+	}
 	bar := bars.AddBar(0,
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(what+" ")),
@@ -104,7 +120,7 @@ func (p *progress) show(e *env, what string) {
 			bars.Wait()
 			return
 		case <-tick.C:
-			if total := p.total.Load(); total > 0 {
+			if total := p.total.Load(); total > 0 || p.counts {
 				bar.SetTotal(total+1, false)
 				bar.SetCurrent(p.done.Load())
 			}
