@@ -107,7 +107,7 @@ func TestREADMEJSON(t *testing.T) {
 	calls := map[string][]string{
 		"ls": {"-R", demo}, "find": {demo}, "tree": {demo}, "stat": {demo, "/", "/home/ana/latest"}, "readlink": {demo, "/home/ana/latest"},
 		"blocks": {demo, "/var/log/app.log"}, "owner": {demo, "60"}, "links": {demo}, "symlinks": {demo}, "orphans": {demo},
-		"audit": {demo}, "info": {demo}, "partitions": {demo}, "hash": {demo, "--files"},
+		"audit": {demo}, "info": {demo}, "partitions": {demo}, "hash": {demo, "--files"}, "timeline": {demo},
 		"journal": {exttest.Image(t, "journal/history")}, "history": {exttest.Image(t, "journal/history"), "/inbox"},
 		"deleted": {exttest.Image(t, "journal/history")}, "recover": {exttest.Image(t, "journal/history"), "--all", "--dry-run"},
 	}

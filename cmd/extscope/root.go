@@ -181,6 +181,7 @@ label or UUID. PATH is absolute in the file system; @12 or <12> is inode 12.
 		newOwnerCmd(e),
 		newPartitionsCmd(e),
 		newStatCmd(e),
+		newTimelineCmd(e),
 		newVersionCmd(e),
 	}
 	for _, c := range commands {
