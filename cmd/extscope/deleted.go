@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/undelete"
 	"github.com/extscope/extscope/report"
 )
@@ -14,7 +15,7 @@ type deletedOptions struct {
 	evidence
 	output
 	deletedFilter
-	versions, carve, scan bool
+	versions, carve, scan, byContent bool
 }
 
 // scanLimit is how much free space is scanned unasked.
@@ -46,6 +47,7 @@ is where the map was found. DELETED is when, by the inode or the commit.`,
 	o.deletedFilter.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.versions, "versions", false, "also earlier versions of files that live")
 	cmd.Flags().BoolVar(&o.scan, "scan", false, "scan all free space for stray metadata, if it is more than 1 GiB too")
+	cmd.Flags().BoolVar(&o.byContent, "type-by-content", false, "also the type that the first bytes of the contents tell")
 	cmd.Flags().BoolVar(&o.carve, "carve", false, "also files found by what their contents look like")
 	return cmd
 }
@@ -73,7 +75,7 @@ func (o *deletedOptions) run(ctx context.Context, e *env, name string) error {
 	}
 	counts := map[undelete.Grade]uint64{}
 	return o.write(ctx, e, v, &report.Report{
-		Tables: []*report.Table{deletedTable(r, keep, counts)},
+		Tables: []*report.Table{deletedTable(ctx, r, keep, counts, o.byContent)},
 		Summary: func() report.Fields {
 			var f report.Fields
 			for _, g := range undelete.Grades() {
@@ -99,8 +101,8 @@ func (o *opened) deleted(ctx context.Context, e *env, out *output, opt undelete.
 	return r, nil
 }
 
-func deletedTable(r *undelete.Result, keep func(*undelete.Candidate) bool, counts map[undelete.Grade]uint64) *report.Table {
-	return &report.Table{Key: "entries", Columns: []report.Column{
+func deletedTable(ctx context.Context, r *undelete.Result, keep func(*undelete.Candidate) bool, counts map[undelete.Grade]uint64, byContent bool) *report.Table {
+	columns := []report.Column{
 		{Key: "grade", Title: "GRADE", Style: gradeStyle},
 		{Key: "technique", Title: "TECHNIQUE"},
 		{Key: "deleted_at", Title: "DELETED"},
@@ -121,14 +123,23 @@ func deletedTable(r *undelete.Result, keep func(*undelete.Candidate) bool, count
 		{Key: "gid", Data: true},
 		{Key: "coverage", Data: true},
 		{Key: "evidence", Data: true},
-	}, Rows: func(yield func(report.Row, error) bool) {
+	}
+	if byContent {
+		columns = append(columns, report.Column{Key: "mime", Title: "CONTENT", Optional: true}, report.Column{Key: "extension_disagrees", Title: "DISAGREES", Optional: true})
+	}
+	return &report.Table{Key: "entries", Columns: columns, Rows: func(yield func(report.Row, error) bool) {
 		for i := range r.Candidates {
 			c := &r.Candidates[i]
 			if !keep(c) {
 				continue
 			}
 			counts[c.Grade]++
-			if !yield(deletedRow(c), nil) {
+			row := deletedRow(c)
+			if byContent && c.Recoverable() && c.Type == layout.ModeRegular {
+				mime, disagrees := mimeValues(deletedType(ctx, r, c), c.Name)
+				row = append(row, mime, disagrees)
+			}
+			if !yield(row, nil) {
 				return
 			}
 		}

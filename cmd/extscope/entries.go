@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"iter"
 	"os"
 	"strings"
@@ -24,6 +25,8 @@ var entryColumns = []report.Column{
 	{Key: "mtime", Title: "Modified"},
 	{Key: "target", Title: "Target", Name: true, Optional: true},
 	{Key: "deleted", Title: "Deleted", Optional: true},
+	{Key: "mime", Title: "Content", Optional: true},
+	{Key: "extension_disagrees", Title: "Disagrees", Optional: true},
 }
 
 // An entryTable makes the rows of a listing of names, and counts them.
@@ -31,10 +34,19 @@ type entryTable struct {
 	fs                         *ext.FS
 	row                        report.Row
 	rows, directories, removed uint64
+	byContent                  bool // types are told by contents too
 }
 
-func newEntryTable(fs *ext.FS) *entryTable {
-	return &entryTable{fs: fs, row: make(report.Row, len(entryColumns))}
+func newEntryTable(fs *ext.FS, byContent bool) *entryTable {
+	return &entryTable{fs: fs, row: make(report.Row, len(entryColumns)), byContent: byContent}
+}
+
+// columns leaves out those of contents where nobody asked.
+func (t *entryTable) columns() []report.Column {
+	if !t.byContent {
+		return entryColumns[:len(entryColumns)-2]
+	}
+	return entryColumns
 }
 
 // report is the report of the entries that a sequence gives.
@@ -54,7 +66,7 @@ func (t *entryTable) report(entries iter.Seq2[*ext.WalkEntry, error]) *report.Re
 		}
 	}
 	return &report.Report{
-		Tables: []*report.Table{{Key: "entries", Columns: entryColumns, Rows: rows}},
+		Tables: []*report.Table{{Key: "entries", Columns: t.columns(), Rows: rows}},
 		Summary: func() report.Fields {
 			return report.Fields{
 				{Key: "entries", Value: report.Uint(t.rows)},
@@ -94,6 +106,11 @@ func (t *entryTable) entry(e *ext.WalkEntry) (report.Row, error) {
 				row[10] = report.Bytes(target)
 			}
 			err = about(e, err)
+		}
+		if t.byContent && !e.Removed {
+			typ, typeErr := contentType(t.fs, in)
+			row[12], row[13] = mimeValues(typ, e.Name)
+			err = errors.Join(err, about(e, typeErr))
 		}
 	}
 	return row, err

@@ -32,6 +32,8 @@ which every test given holds. The tests have the meanings of find(1):
   N      exactly N; +N more than N; -N less than N
   --size counts in units, a part of one as a whole: c bytes, w two bytes, b 512
          bytes (the default), k, M, G; so -1M is empty files only
+  --mime GLOB is about the type that the first bytes tell, as image/*; text, whatever
+         kind of it, is text/*
   --perm MODE exactly these bits, -MODE all of them, /MODE any of them; octal, or
          as u+rw,go=r
 
@@ -85,7 +87,7 @@ func (o *findOptions) run(cmd *cobra.Command, e *env, args []string) error {
 		return missing
 	}
 	entries := o.entries(ctx, e, ev, found, o.tests.ahead(format != report.TableFormat))
-	r := newEntryTable(ev.fs).report(entries)
+	r := newEntryTable(ev.fs, o.tests.mime != "").report(entries)
 	if format == report.TableFormat {
 		r = &report.Report{Text: func(w io.Writer) error {
 			return o.print(e, entries, &listing{w: w, color: o.colored(e)})

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ type findTests struct {
 	name, iname, path, kind      string
 	links, size, uid, gid, inode string
 	newer, newerThan, perm       string
+	mime                         string
 	empty                        bool
 
 	names  []nameTest
@@ -44,6 +46,7 @@ func (t *findTests) addFlags(cmd *cobra.Command) {
 	f.StringVar(&t.gid, "gid", "", "its group is `N`")
 	f.StringVar(&t.perm, "perm", "", "its permissions are `MODE`")
 	f.StringVar(&t.inode, "inode", "", "its inode number is `N`")
+	f.StringVar(&t.mime, "mime", "", "its first bytes are of a type that matches `GLOB`")
 	f.BoolVar(&t.empty, "empty", false, "it is a file of no bytes or a directory of no names")
 }
 
@@ -164,7 +167,19 @@ func (t *findTests) compile(cmd *cobra.Command, e *env, ev *opened) error {
 			return in.IsRegular() && in.Size() == 0, nil
 		})
 	}
+	if given("mime") {
+		t.mimeTest(ev)
+	}
 	return nil
+}
+
+// mimeTest is the last test, as it reads contents.
+func (t *findTests) mimeTest(ev *opened) {
+	m := glob{[]byte(t.mime), true}
+	t.test(func(_ *ext.WalkEntry, in *ext.Inode) (bool, error) {
+		typ, err := contentType(ev.fs, in)
+		return slices.ContainsFunc(typ.Kinds(), func(kind string) bool { return m.match([]byte(kind)) }), err
+	})
 }
 
 // ahead reports whether inodes are to be read ahead. Where names decide first,

@@ -17,7 +17,7 @@ type lsOptions struct {
 	evidence
 	output
 	moment
-	long, all, recursive, inode, directory, deleted, human bool
+	long, all, recursive, inode, directory, deleted, human, byContent bool
 }
 
 func newLsCmd(e *env) *cobra.Command {
@@ -59,6 +59,7 @@ PATH takes both spellings.
 	f.BoolVarP(&o.inode, "inode", "i", false, "show inode numbers")
 	f.BoolVarP(&o.directory, "directory", "d", false, "list directories themselves, not what they hold")
 	f.BoolVar(&o.deleted, "deleted", false, "show removed names too")
+	f.BoolVar(&o.byContent, "type-by-content", false, "behind each file the type that its first bytes tell, and whether its extension says another")
 	f.BoolVar(&o.human, "human-readable", false, "with -l, sizes as 1.5K, 23M, 2.0G")
 	return cmd
 }
@@ -89,7 +90,7 @@ func (o *lsOptions) run(ctx context.Context, e *env, args []string) error {
 			return l.list(files, dirs)
 		}}
 	} else {
-		r = newEntryTable(ev.fs).report(o.entries(ctx, ev, files, dirs))
+		r = newEntryTable(ev.fs, o.byContent).report(o.entries(ctx, ev, files, dirs))
 	}
 	if err := o.write(ctx, e, ev, r); err != nil {
 		return err

@@ -97,7 +97,7 @@ func (l *lister) lines(entries iter.Seq[*ext.WalkEntry], total bool) error {
 			l.buf = append(l.buf, ' ')
 		}
 		var in *ext.Inode
-		if l.long || l.color {
+		if l.long || l.color || l.byContent {
 			var err error
 			if in, err = e.Inode(); err != nil {
 				l.env.damage(err)
@@ -112,6 +112,9 @@ func (l *lister) lines(entries iter.Seq[*ext.WalkEntry], total bool) error {
 				l.env.damage(err)
 			}
 		}
+		if l.byContent && in != nil && !e.Removed {
+			l.content(e, in)
+		}
 		l.mark(e)
 		l.buf = append(l.buf, '\n')
 		if err := l.spill(); err != nil {
@@ -119,6 +122,21 @@ func (l *lister) lines(entries iter.Seq[*ext.WalkEntry], total bool) error {
 		}
 	}
 	return nil
+}
+
+// content appends the type of contents behind a tab, which no name holds.
+func (l *lister) content(e *ext.WalkEntry, in *ext.Inode) {
+	t, err := contentType(l.fs, in)
+	if err != nil {
+		l.env.damage(about(e, err))
+	}
+	if t.MIME == "" {
+		return
+	}
+	l.buf = append(append(l.buf, '\t'), report.Dim.Wrap(report.Printable([]byte(t.MIME)), l.listing.color)...)
+	if t.Disagrees(string(e.Name)) {
+		l.buf = append(l.buf, report.Warn.Wrap(disagreeMark, l.listing.color)...)
+	}
 }
 
 // measure sizes the columns for a directory.

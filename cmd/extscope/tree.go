@@ -82,7 +82,7 @@ func (o *treeOptions) run(ctx context.Context, e *env, args []string) error {
 			return o.draw(ctx, e, ev, found, &listing{w: w, color: o.colored(e)})
 		}}
 	} else {
-		r = newEntryTable(ev.fs).report(o.entries(ctx, ev, found))
+		r = newEntryTable(ev.fs, false).report(o.entries(ctx, ev, found))
 	}
 	if err := o.write(ctx, e, ev, r); err != nil {
 		return err

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
-	"github.com/gabriel-vasile/mimetype"
+	"github.com/extscope/extscope/ext/filetype"
 )
 
 // Text has no structure that says where it ends, but the kernel's zeros do: text
@@ -107,12 +107,12 @@ func endText(head []byte, size int64) verdict {
 	if size == int64(len(head)) && looksLikeLink(head) {
 		return verdict{}
 	}
-	typ := mimetype.Detect(head)
+	typ := filetype.Detect(head)
 	if typ.Is("text/plain") && !begins(head) {
 		return verdict{}
 	}
-	v := verdict{size: size, typ: typ.String(), ext: typ.Extension()}
-	v.why = fmt.Sprintf("%s up to the zeros that end its last block", typ)
+	v := verdict{size: size, typ: typ.MIME, ext: typ.Extension}
+	v.why = fmt.Sprintf("%s up to the zeros that end its last block", typ.MIME)
 	return v
 }
 
