@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -58,6 +59,7 @@ func (o *deletedOptions) run(ctx context.Context, e *env, name string) error {
 		return err
 	}
 	defer v.Close()
+	defer runtime.KeepAlive(spareHeap())
 	keep, err := o.filter()
 	if err != nil {
 		return err

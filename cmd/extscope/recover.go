@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -112,6 +113,7 @@ func (o *recoverOptions) run(ctx context.Context, e *env, name string, paths []s
 		return err
 	}
 	defer v.Close()
+	defer runtime.KeepAlive(spareHeap())
 	keep, err := o.filter()
 	if err != nil {
 		return err

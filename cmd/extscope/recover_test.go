@@ -230,7 +230,7 @@ func TestRecoverRefuses(t *testing.T) {
 }
 
 // made makes an image of files, and runs debugfs over it.
-func made(t *testing.T, kind, size string, contents map[string]string, script ...string) (image string) {
+func made(t testing.TB, kind, size string, contents map[string]string, script ...string) (image string) {
 	t.Helper()
 	mke2fs, debugfs := exttest.Tool(t, "mke2fs"), exttest.Tool(t, "debugfs")
 	dir := t.TempDir()

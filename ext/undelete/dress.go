@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
+
+	"github.com/extscope/extscope/ext/undelete/host"
 )
 
 // dress gives a file its mode, its owner and its extended attributes.
@@ -50,15 +53,25 @@ func plain(err error) error {
 	return err
 }
 
-func setTimes(dir *os.Root, name string, c *Candidate) {
+// times are those that a file gets, if they are known.
+func (c *Candidate) times() (atime, mtime time.Time, known bool) {
 	if c.In == nil || c.In.Mtime.IsZero() {
-		return
+		return atime, mtime, false
 	}
-	atime := c.In.Atime
+	atime = c.In.Atime
 	if atime.IsZero() {
 		atime = c.In.Mtime
 	}
-	_ = dir.Chtimes(name, atime, c.In.Mtime)
+	return atime, c.In.Mtime, true
+}
+
+// setTimes sets the times of a file that this program made in a folder, or of the
+// folder itself.
+func setTimes(d *folder, name string, c *Candidate) {
+	atime, mtime, known := c.times()
+	if known && errors.Is(host.SetTimes(d.handle, name, atime, mtime), host.ErrUnsupported) {
+		_ = d.root.Chtimes(name, atime, mtime)
+	}
 }
 
 // setXattrs restores extended attributes.

@@ -29,7 +29,8 @@ type folders struct {
 // A folder is an open directory.
 type folder struct {
 	root   *os.Root
-	actual string // its output; another than the one asked for where that was in the way
+	handle *os.File // it, for what a Root can't do: with names that have no slash, that leaves it no more
+	actual string   // its output; another than the one asked for where that was in the way
 	users  int
 }
 
@@ -57,7 +58,11 @@ func (t *folders) get(output string) (*folder, error) {
 		return f, nil
 	}
 	if output == "" {
-		f := &folder{root: t.root, users: 2} // never closed here
+		handle, err := t.root.Open(".")
+		if err != nil {
+			return nil, err
+		}
+		f := &folder{root: t.root, handle: handle, users: 2} // the Root is never closed here
 		t.open[""] = f
 		return f, nil
 	}
@@ -103,7 +108,12 @@ func (t *folders) enter(up *folder, output, base string) (*folder, error) {
 		if name != base {
 			t.moved[output] = name
 		}
-		f := &folder{root: root, actual: path.Join(up.actual, name), users: 1}
+		handle, err := root.Open(".")
+		if err != nil {
+			root.Close()
+			return nil, err
+		}
+		f := &folder{root: root, handle: handle, actual: path.Join(up.actual, name), users: 1}
 		if made {
 			t.made[f.actual] = true
 			if t.onMade != nil {
@@ -144,6 +154,7 @@ func (t *folders) shrink() {
 	}
 	for output, f := range t.open {
 		if f.users == 0 {
+			f.handle.Close()
 			f.root.Close()
 			delete(t.open, output)
 		}
@@ -155,6 +166,7 @@ func (t *folders) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for output, f := range t.open {
+		f.handle.Close()
 		if output != "" {
 			f.root.Close()
 		}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path"
 	"sync"
+
+	"github.com/extscope/extscope/ext/undelete/host"
 )
 
 // A Restorer writes candidates out below a folder. It never follows a link, leaves the
@@ -76,7 +78,12 @@ func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer d.root.Remove(tmp)
+	settled := false
+	defer func() {
+		if !settled {
+			d.root.Remove(tmp)
+		}
+	}()
 	out := &Restored{Size: j.Contents.Size}
 	w := &fileWriter{ctx: ctx, f: f, progress: r.Progress, beside: j.Contents.Data >= apart}
 	if j.Contents.Size <= maxSummed+maxSummedBy*j.Contents.Data {
@@ -97,11 +104,12 @@ func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	setTimes(d.root, tmp, j.Candidate)
+	setTimes(d, tmp, j.Candidate)
 	if w.sum != nil {
 		out.SHA256 = hex.EncodeToString(w.sum.Sum(nil))
 	}
-	name, err := r.settle(d, tmp, base, j, out)
+	var name string
+	name, settled, err = r.settle(d, tmp, base, j, out)
 	if err != nil {
 		return nil, err
 	}
@@ -126,17 +134,23 @@ func (r *Restorer) create(dir *os.Root, key string) (*os.File, string, error) {
 	}
 }
 
-// settle gives a file its final name, which no other file has.
-func (r *Restorer) settle(d *folder, tmp, base string, j *Job, out *Restored) (string, error) {
+// settle gives a file its final name, which no other file has. moved says that the
+// temporary one is gone with that.
+func (r *Restorer) settle(d *folder, tmp, base string, j *Job, out *Restored) (name string, moved bool, err error) {
 	for range 1000 {
-		err := d.root.Link(tmp, base)
+		err := host.RenameNew(d.handle, tmp, base)
 		if err == nil {
-			return base, nil
+			return base, true, nil
+		}
+		if errors.Is(err, host.ErrUnsupported) {
+			if err = d.root.Link(tmp, base); err == nil {
+				return base, false, nil
+			}
 		}
 		info, lerr := d.root.Lstat(base)
 		switch {
 		case lerr == nil && r.Resume && sameContents(d.root, base, info, out):
-			return base, nil // written by the run that was interrupted, and not yet noted
+			return base, false, nil // written by the run that was interrupted, and not yet noted
 		case lerr == nil:
 			r.naming.Lock()
 			base = path.Base(r.Placing.Another(j.Output, j.Candidate))
@@ -145,11 +159,11 @@ func (r *Restorer) settle(d *folder, tmp, base string, j *Job, out *Restored) (s
 		}
 		// No links there.
 		if rerr := d.root.Rename(tmp, base); rerr != nil {
-			return "", errors.Join(err, rerr)
+			return "", false, errors.Join(err, rerr)
 		}
-		return base, nil
+		return base, true, nil
 	}
-	return "", fmt.Errorf("%s: too many files of that name", path.Join(d.actual, base))
+	return "", false, fmt.Errorf("%s: too many files of that name", path.Join(d.actual, base))
 }
 
 // Symlink makes a symbolic link. Nothing may be written through it: links come last.
@@ -181,6 +195,11 @@ func (r *Restorer) Symlink(j *Job) (*Restored, error) {
 			out.Notes = append(out.Notes, fmt.Sprintf("owner %d:%d not restored: %v", c.In.UID, c.In.GID, plain(err)))
 		}
 	}
+	if atime, mtime, known := c.times(); known {
+		if err := host.SetTimes(d.handle, base, atime, mtime); err != nil {
+			out.Notes = append(out.Notes, fmt.Sprintf("times not restored: %v", plain(err)))
+		}
+	}
 	return out, nil
 }
 
@@ -205,14 +224,9 @@ func (r *Restorer) FinishFolder(output string, c *Candidate) (notes []string, er
 		return nil, err
 	}
 	defer r.tree.release(d)
-	f, err := d.root.Open(".")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
 	var out Restored
-	r.dress(f, c, &out)
-	setTimes(d.root, ".", c)
+	r.dress(d.handle, c, &out)
+	setTimes(d, ".", c)
 	return out.Notes, nil
 }
 
