@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +58,7 @@ func (o *deletedOptions) run(ctx context.Context, e *env, name string) error {
 		return err
 	}
 	defer v.Close()
-	defer runtime.KeepAlive(spareHeap())
+	defer collectLater()()
 	keep, err := o.filter()
 	if err != nil {
 		return err

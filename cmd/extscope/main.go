@@ -12,11 +12,6 @@ import (
 // no pointers and cost the collector nothing.
 const gcPercent = 15
 
-// spareHeap returns memory that is never touched, and so takes no room, but counts as
-// heap: while it is kept alive the collector starts later, by gcPercent of it. It is
-// for work that makes many small things, which it would run for all the time else.
-func spareHeap() []byte { return make([]byte, 256<<20) }
-
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

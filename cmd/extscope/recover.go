@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -113,7 +112,7 @@ func (o *recoverOptions) run(ctx context.Context, e *env, name string, paths []s
 		return err
 	}
 	defer v.Close()
-	defer runtime.KeepAlive(spareHeap())
+	defer collectLater()()
 	keep, err := o.filter()
 	if err != nil {
 		return err
