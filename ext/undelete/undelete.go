@@ -148,9 +148,10 @@ type finder struct {
 	hidden  map[int]bool       // transactions in which blocks may have been taken and freed, unseen
 	dirs    map[lifeKey][]byte // paths of directories, nil where there is none
 	stray   strayEvidence
-	freed   map[int]*freedSet // by transaction; nil until they are needed
-	shrunk  map[int]bool      // transactions in which a file that went on lost blocks
-	hints   []ext.Run         // runs that were freed together: files begin and end with them
+	freed   map[int]*freedSet   // by transaction; nil until they are needed
+	shrunk  map[int]bool        // transactions in which a file that went on lost blocks
+	hints   []ext.Run           // runs that were freed together: files begin and end with them
+	xattrs  map[uint32][]uint32 // blocks of the log that nothing covers, by the seed of their xattr checksum; nil until they are needed
 	result  *Result
 }
 

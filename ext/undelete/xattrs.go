@@ -3,26 +3,39 @@ package undelete
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/extscope/extscope/ext"
 )
 
 // Xattrs gives the extended attributes of a candidate, in the form that setxattr(2)
-// takes. Those in a block that something else has used since are left out, and told in
-// the error. It is not for several goroutines at once.
+// takes. The error tells of those that are not there, and of what is not proved about
+// those that are. It is not for several goroutines at once.
 func (r *Result) Xattrs(c *Candidate) ([]ext.Xattr, error) {
 	if c.In == nil {
 		return nil, nil
 	}
 	in := *c.In
-	var lost error
-	if b := in.FileACL; b != 0 && !c.orphan && !r.f.logged(c, b) && r.f.fates.of(b, c.tx.tx()) == fateReused {
-		in.FileACL, lost = 0, errors.New("the block they were in is used by something else since")
+	if !c.orphan {
+		in.FileACL = 0
 	}
 	all, err := r.f.fs.Xattrs(&in)
+	if b := c.In.FileACL; b != 0 && !c.orphan {
+		block, entries, doubt := r.f.xattrBlock(c, b)
+		for _, e := range entries {
+			x := ext.Xattr{Name: e.FullName(), Index: e.NameIndex, Where: "block", ValueInode: e.ValueInode}
+			x.Value, _ = e.Value(block)
+			all = append(all, x)
+		}
+		err = errors.Join(err, doubt)
+	}
 	var out []ext.Xattr
 	for _, x := range all {
+		if x.ValueInode != 0 && !c.orphan {
+			err = errors.Join(err, fmt.Errorf("%s: its value was in inode %d, and nothing proves that it still is", x.Name, x.ValueInode))
+			continue
+		}
 		if x.Value == nil || !settable(x.Name) {
 			continue
 		}
@@ -31,7 +44,7 @@ func (r *Result) Xattrs(c *Candidate) ([]ext.Xattr, error) {
 		}
 		out = append(out, x)
 	}
-	return out, errors.Join(lost, err)
+	return out, err
 }
 
 // settable reports whether an attribute is one that a kernel lets be set.
