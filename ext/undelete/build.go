@@ -187,7 +187,7 @@ func (f *finder) residue(c *Candidate, l *life) {
 	c.Type, c.tx = l.home.Type(), latest
 	m := f.newMapper(l.home, latest)
 	if f.fs.HasMap(l.home) && m.leftover() {
-		c.In, c.Runs, c.nodes, c.residue, c.complete = l.home, m.runs, m.nodes, true, true
+		c.In, c.Runs, c.nodes, c.residue, c.complete = f.homeOf(l), m.runs, m.nodes, true, true
 		c.Technique = IndexResidue
 		c.Size = f.reach(c)
 		f.trim(c)
@@ -197,6 +197,16 @@ func (f *finder) residue(c *Candidate, l *life) {
 	if !f.strayMap(c, l) && !f.freedMap(c, l) {
 		c.Technique = NameOnly
 	}
+}
+
+// homeOf gives the inode today of an incarnation, with its bytes.
+func (f *finder) homeOf(l *life) *ext.Inode {
+	if l.home != nil && l.home.Raw == nil {
+		if in, err := f.fs.Inode(l.ino); err == nil && in.Generation == l.gen {
+			l.home = in
+		}
+	}
+	return l.home
 }
 
 // slowTarget reads the target of a symlink from its block.

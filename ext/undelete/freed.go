@@ -205,7 +205,7 @@ func (f *finder) freedMap(c *Candidate, l *life) bool {
 		return false
 	}
 	runs := placeRuns(set.runs, extentStarts(l.home))
-	c.In = l.home
+	c.In = f.homeOf(l)
 	f.strayFile(c, runs, nil)
 	c.Technique = FreedSet
 	c.Evidence = append(c.Evidence, fmt.Sprintf("the %d blocks that transaction %d freed, beside those of files whose maps are known; their order is inferred", mapped(c), c.Sequence))

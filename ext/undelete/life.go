@@ -49,7 +49,7 @@ type life struct {
 	best  *state // the newest that holds contents
 	full  *state // the newest that is not empty, where best is
 	older []*state
-	home  *ext.Inode // the inode today, where it is still this incarnation's
+	home  *ext.Inode // the inode today, where it is still this incarnation's; without Raw where it holds nothing
 	live  bool       // it is in use today
 	mode  uint16     // its type, where neither a state nor home tells
 	names []int      // indices into finder.names
@@ -180,31 +180,40 @@ func (f *finder) living(ino Ino, gen uint32, tx moment) {
 	l.first, l.last = min(l.first, tx), max(l.last, tx)
 }
 
-// take keeps a state, if it is the newest of its kind.
+// take keeps a copy of a state, if it is the newest of its kind.
 func (f *finder) take(l *life, in *ext.Inode, tx moment, fast bool) {
-	if !f.holds(in) {
+	s := state{in: in, tx: tx, fast: fast, stray: tx == strayUncovered}
+	if !f.holds(in) || !s.newer(l.best) && (s.empty() || !s.newer(l.full)) && !f.o.Versions {
 		return
 	}
-	newer := func(s *state) bool { return s == nil || tx > s.tx || tx == s.tx && (fast || !s.fast) }
-	empty := in.Size() == 0 && in.Type() == layout.ModeRegular
-	if !newer(l.best) && (empty || !newer(l.full)) && !f.o.Versions {
-		return
-	}
-	raw := bytes.Clone(in.Raw)
-	s := &state{in: f.fs.DecodeInode(raw, in.Ino, in.Offset), tx: tx, fast: fast, stray: tx == strayUncovered}
+	own := *in
+	own.Raw = bytes.Clone(in.Raw)
+	s.in = &own
 	if fast {
-		f.lengthen(l, s)
+		f.lengthen(l, &s)
 	}
-	if newer(l.best) {
+	f.keep(l, &s)
+}
+
+// keep keeps a state, if it is the newest of its kind.
+func (f *finder) keep(l *life, s *state) {
+	if s.newer(l.best) {
 		if f.o.Versions && l.best != nil {
 			l.older = append(l.older, l.best)
 		}
 		l.best = s
 	}
-	if !empty && newer(l.full) {
+	if !s.empty() && s.newer(l.full) {
 		l.full = s
 	}
 }
+
+// newer reports whether a state is as new as another, or that is none.
+func (s *state) newer(old *state) bool {
+	return old == nil || s.tx > old.tx || s.tx == old.tx && (s.fast || !old.fast)
+}
+
+func (s *state) empty() bool { return s.in.Size() == 0 && s.in.Type() == layout.ModeRegular }
 
 // lengthen gives a record of a fast commit, which ends behind the fields, the tail of
 // the state before.
@@ -264,11 +273,16 @@ func (f *finder) gatherHome(ctx context.Context) error {
 		if in.Mode == 0 || in.Ino < first || f.fs.Reserved(in.Ino) {
 			return
 		}
-		one := f.fs.DecodeInode(bytes.Clone(in.Raw), in.Ino, in.Offset)
+		// Of one that was emptied the bytes are read again where they matter: there
+		// may be millions.
+		one := *in
+		if one.Raw = nil; f.holds(in) {
+			one.Raw = bytes.Clone(in.Raw)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		if len(found) < maxLives {
-			found = append(found, one)
+			found = append(found, &one)
 		}
 	}, func(_ Ino, _ uint32, err error) {
 		mu.Lock()
@@ -285,8 +299,8 @@ func (f *finder) gatherHome(ctx context.Context) error {
 			if in.Dtime > f.fs.Super.InodesCount {
 				l.dtime = in.Dtime
 			}
-			if f.holds(in) {
-				f.take(l, in, latest, false)
+			if in.Raw != nil {
+				f.keep(l, &state{in: in, tx: latest})
 			}
 		}
 	}

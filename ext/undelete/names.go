@@ -244,7 +244,10 @@ func (f *finder) sorted() []*life {
 		out = append(out, l)
 	}
 	slices.SortFunc(out, func(a, b *life) int {
-		return cmp.Or(cmp.Compare(a.ino, b.ino), cmp.Compare(a.first, b.first), cmp.Compare(a.gen, b.gen))
+		if a.ino != b.ino {
+			return cmp.Compare(a.ino, b.ino)
+		}
+		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.gen, b.gen))
 	})
 	return out
 }

@@ -429,7 +429,7 @@ func (f *finder) strayMap(c *Candidate, l *life) bool {
 	if c.Type == 0 {
 		c.Type = layout.ModeRegular
 	}
-	c.In = l.home
+	c.In = f.homeOf(l)
 	f.strayFile(c, runs, blocks)
 	if !f.affords(c) {
 		c.In, c.Runs, c.nodes, c.damage, c.residue, c.Size = nil, nil, nil, nil, false, 0

@@ -182,6 +182,11 @@ func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 		}
 		return cmp.Or(cmp.Compare(known(&a), known(&b)), bytes.Compare(a.Path, b.Path), cmp.Compare(a.Ino, b.Ino), cmp.Compare(a.Gen, b.Gen), cmp.Compare(a.tx, b.tx))
 	})
+	// What follows needs candidates only.
+	for _, l := range f.lives {
+		l.best, l.full, l.older, l.home = nil, nil, nil, nil
+	}
+	f.lives, f.index, f.now, f.today, f.stray, f.freed, f.hints = nil, nameIndex{}, nowNames{}, nil, strayEvidence{}, nil, nil
 	return f.result, nil
 }
 
