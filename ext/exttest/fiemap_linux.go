@@ -58,16 +58,22 @@ func readFiemap(f *os.File) ([]Extent, error) {
 	}
 }
 
+// Generation gives the generation of an open file's inode.
+func Generation(f *os.File) (uint32, error) {
+	var version uint64
+	if err := ioctl(f, fsIocGetVersion, unsafe.Pointer(&version)); err != nil {
+		return 0, err
+	}
+	return uint32(version), nil
+}
+
 // readAttrs gives the inode's flags, generation and project id, each 0 where
 // the file system doesn't tell.
 func readAttrs(f *os.File) (flags, generation, project uint32) {
 	if n, err := unix.IoctlGetInt(int(f.Fd()), unix.FS_IOC_GETFLAGS); err == nil {
 		flags = uint32(n)
 	}
-	var version uint64
-	if ioctl(f, fsIocGetVersion, unsafe.Pointer(&version)) == nil {
-		generation = uint32(version)
-	}
+	generation, _ = Generation(f)
 	var xattr struct { // struct fsxattr
 		xflags, extsize, nextents, projid, cowextsize uint32
 		_                                             [8]byte

@@ -18,12 +18,16 @@ type Mounted struct {
 // MountImage mounts an image through a loop device that the kernel frees by
 // itself with the last user, so an interrupted run leaves no device behind. A
 // read-only mount gets a read-only device: nothing can reach the file then.
-func MountImage(image, options string) (*Mounted, error) {
+func MountImage(image, options string) (*Mounted, error) { return MountAs("ext4", image, options) }
+
+// MountAs is MountImage under the name of an older file system: "ext3" and "ext2" have
+// other defaults.
+func MountAs(fstype, image, options string) (*Mounted, error) {
 	dir, err := os.MkdirTemp("", "exttest-")
 	if err != nil {
 		return nil, err
 	}
-	err = mountAs("ext4", image, options, dir)
+	err = mountAs(fstype, image, options, dir)
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(dir))
 	}
@@ -37,6 +41,16 @@ func mountAs(fstype, image, options, dir string) error {
 		return fmt.Errorf("mount %s -o %s: %w: %s", image, options, err, strings.TrimSpace(string(out)))
 	}
 	return nil
+}
+
+// Sync writes out what the kernel holds of the file system.
+func (m *Mounted) Sync() error {
+	f, err := os.Open(m.Dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Syncfs(int(f.Fd()))
 }
 
 // Close unmounts the image and removes the mount point. A mount that is still

@@ -102,13 +102,14 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 		s, cut = l.full, true
 	}
 	f.fill(c, s)
-	c.unsettled = s.tx != latest && !s.stray && l.written.unsettled(s.in, c.DeletedAt)
+	f.doubts(c, l, s)
 	switch {
 	case cut:
 		c.Technique = OldVersion
 		c.Evidence = append(c.Evidence, "the contents from before it was cut short")
 	case s.tx == latest && (listed || f.allocated(l.ino)):
 		c.Technique, c.orphan = Orphan, true
+		c.unsettled = f.running && justWritten(s.in.Mtime, f.lastCommit())
 		c.Evidence = append(c.Evidence, "deleted while open: its blocks are still its own")
 	case s.tx == latest:
 		c.Technique = InodeHome

@@ -83,6 +83,12 @@ func (f *finder) logged(c *Candidate, b Block) bool {
 	return ok
 }
 
+// Doubts in words.
+const (
+	changed   = "it may have been changed between this state and its deletion"
+	unsettled = "written to shortly before: that may never have reached the disk"
+)
+
 // grade judges a candidate, by what its map and its blocks prove.
 func (f *finder) grade(c *Candidate) {
 	say := func(format string, args ...any) { c.Evidence = append(c.Evidence, fmt.Sprintf(format, args...)) }
@@ -109,8 +115,15 @@ func (f *finder) grade(c *Candidate) {
 	}
 	if c.Inline != nil || c.Type == layout.ModeSymlink && len(c.Runs) == 0 {
 		c.Grade = Intact
-		if f.csum && !authentic {
+		switch {
+		case f.csum && !authentic:
 			c.Grade = Unproven
+		case c.changed:
+			c.Grade = Unproven
+			say(changed)
+		case c.unsettled:
+			c.Grade = Unproven
+			say(unsettled)
 		}
 		return
 	}
@@ -131,7 +144,7 @@ func (f *finder) grade(c *Candidate) {
 		if !c.SizeKnown {
 			say("the size is not known: as far as blocks are mapped, without the zeros at the end")
 		}
-	case cov.Loose > 0 || c.residue || c.fast || f.csum && !authentic:
+	case cov.Loose > 0 || c.loose || c.residue || c.fast || f.csum && !authentic:
 		c.Grade = Unproven
 		if c.fast {
 			say("as of a fast commit: what was written after it is not in it")
@@ -139,9 +152,15 @@ func (f *finder) grade(c *Candidate) {
 	case c.unseen:
 		c.Grade = Unproven
 		say("files came and went in one transaction since, which could have used its blocks and left no trace")
+	case f.running && cov.Free > 0:
+		c.Grade = Unproven
+		say("the image is of a file system in use: what it wrote to free blocks since its last commit leaves no trace")
+	case c.changed:
+		c.Grade = Unproven
+		say(changed)
 	case c.unsettled:
 		c.Grade = Unproven
-		say("written to within its blocks shortly before it was deleted: that may never have reached the disk")
+		say(unsettled)
 	case !f.blocksAgree(c):
 		c.Grade = Unproven
 		say("i_blocks is not what the map takes")

@@ -45,6 +45,8 @@ type life struct {
 	dtime uint32
 
 	written written // when the blocks that it had last were new
+	ended   bool    // end is known
+	end     uint64  // i_version once it was deleted, which counts the changes before
 
 	best  *state // the newest that holds contents
 	full  *state // the newest that is not empty, where best is
@@ -90,16 +92,21 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		gen   uint32
 		tx    moment
 		dtime uint32
+		count uint64 // i_version of a regular file
 		held  uint64 // in units of 512 bytes
 		ctime time.Time
 		inUse bool
 		young bool // deleted within seconds of its birth
 	}
 	var events []event
-	err := f.log.EachInode(ctx, nil, func(txIndex, nth int, in, _ *ext.Inode) {
+	err := f.log.EachInode(ctx, nil, func(txIndex, nth int, in, before *ext.Inode) {
 		tx, fast := after(txIndex, nth), nth > 0
 		if len(events) < 1<<23 {
-			events = append(events, event{in.Ino, in.Generation, tx, in.Dtime, f.fs.Blocks512(in), in.Ctime, in.Links > 0 && in.Mode != 0,
+			count := in.Version
+			if !in.IsRegular() {
+				count = 0
+			}
+			events = append(events, event{in.Ino, in.Generation, tx, in.Dtime, count, f.fs.Blocks512(in), in.Ctime, in.Links > 0 && in.Mode != 0,
 				in.Crtime.IsZero() || in.Dtime > 0 && int64(in.Dtime)-in.Crtime.Unix() < youngSeconds})
 		}
 		if in.Mode == 0 || f.fs.Reserved(in.Ino) {
@@ -112,11 +119,14 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		if l == nil {
 			return
 		}
-		if in.Links > 0 {
+		switch {
+		case in.Links > 0:
 			l.first, l.last = min(l.first, tx), max(l.last, tx)
 			if !fast {
-				l.written.see(in)
+				l.written.see(in, f.born(in, before, txIndex))
 			}
+		case !fast && (l.home == nil || f.view.FastCommits > 0):
+			l.ended, l.end = true, in.Version
 		}
 		l.live = f.today.has(in.Ino, in.Generation)
 		f.take(l, in, tx, fast)
@@ -152,6 +162,9 @@ func (f *finder) gatherLog(ctx context.Context) error {
 			f.shrunk[b.tx.tx()] = true
 			f.hidden[b.tx.tx()] = true
 		}
+		if a.inUse && !b.inUse && a.gen == b.gen && a.count != b.count {
+			f.hidden[b.tx.tx()] = true // written to before it was deleted
+		}
 		if a.ino != b.ino || !a.inUse || b.inUse && a.gen == b.gen {
 			continue
 		}
@@ -163,6 +176,15 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// born reports whether a state of an inode is of the transaction that made the file.
+func (f *finder) born(in, before *ext.Inode, tx int) bool {
+	if before != nil {
+		return before.Generation != in.Generation || before.Links == 0
+	}
+	t := f.transaction(after(tx-1, 0))
+	return t != nil && in.Crtime.After(t.CommitTime)
 }
 
 // living notes that an inode which is in use had its number at some moment already.
@@ -295,7 +317,8 @@ func (f *finder) gatherHome(ctx context.Context) error {
 	slices.SortFunc(found, func(a, b *ext.Inode) int { return cmp.Compare(a.Ino, b.Ino) })
 	for _, in := range found {
 		if l := f.life(in); l != nil {
-			l.home = in
+			// Replay of a fast commit knows less of how a file ended than the kernel did.
+			l.home, l.ended, l.end = in, f.view.FastCommits == 0, in.Version
 			if in.Dtime > f.fs.Super.InodesCount {
 				l.dtime = in.Dtime
 			}

@@ -100,6 +100,7 @@ type Candidate struct {
 	unseen    bool // its blocks may have been used in between without a trace
 	loose     bool // the time of In is not known
 	unsettled bool // written to shortly before it was deleted
+	changed   bool // In may not be its last state
 }
 
 // Recoverable reports whether there is anything to write.
@@ -137,6 +138,7 @@ type finder struct {
 	fs      *ext.FS
 	log     *history.Log // nil without a journal
 	csum    bool
+	running bool // the file system was in use when the image was taken
 	fates   *fates
 	lives   map[lifeKey]*life
 	byIno   map[Ino][]*life // by first
@@ -157,7 +159,7 @@ type finder struct {
 
 // Find lists everything that was deleted. The error is ctx's.
 func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
-	f := &finder{o: o, view: v, fs: v.FS, csum: v.FS.Super.MetadataCsum(), lives: map[lifeKey]*life{}, byIno: map[Ino][]*life{},
+	f := &finder{o: o, view: v, fs: v.FS, running: v.NeedsRecover, csum: v.FS.Super.MetadataCsum(), lives: map[lifeKey]*life{}, byIno: map[Ino][]*life{},
 		dirs: map[lifeKey][]byte{}, today: generations{}, now: nowNames{seed: maphash.MakeSeed()}, shrunk: map[int]bool{}, result: &Result{}}
 	l, err := history.Open(v)
 	switch {

@@ -17,19 +17,21 @@ const writeback = 35 * time.Second
 // not be.
 type written struct {
 	known   bool
+	older   bool     // than the log: what was written to the blocks since they were new is not known
 	first   [12]byte // where the first of the blocks is
 	mtime   time.Time
 	size    uint64
 	version uint64
 }
 
-// see takes the states of a file in order.
-func (w *written) see(in *ext.Inode) {
+// see takes the states of a file in order; born says that the first is of the
+// transaction that made the file.
+func (w *written) see(in *ext.Inode, born bool) {
 	first := firstPointer(in)
 	if w.known && w.first == first && first != [12]byte{} {
 		return
 	}
-	*w = written{true, first, in.Mtime, in.Size(), in.Version}
+	*w = written{true, !w.known && !born, first, in.Mtime, in.Size(), in.Version}
 }
 
 // firstPointer is the part of i_block that says where the contents begin: the first
@@ -48,13 +50,68 @@ func firstPointer(in *ext.Inode) (p [12]byte) {
 	return p
 }
 
-// unsettled reports whether a state of the file, which was deleted at some time, holds
-// writes that may never have reached the disk. The times of small inodes are in whole
-// seconds, and there any change counts.
-func (w *written) unsettled(in *ext.Inode, deleted time.Time) bool {
+// unsettled reports whether a state of the file holds writes that may never have
+// reached the disk. The times of small inodes are in whole seconds, and there any
+// change counts.
+func (w *written) unsettled(in *ext.Inode) bool {
 	if !w.known || w.first != firstPointer(in) {
 		return false
 	}
-	same := w.mtime.Equal(in.Mtime) && w.size == in.Size() && (in.ExtraIsize > 0 || w.version == in.Version)
-	return !same && (deleted.IsZero() || deleted.Sub(in.Mtime) < writeback)
+	return w.older || !w.mtime.Equal(in.Mtime) || w.size != in.Size() || in.ExtraIsize == 0 && w.version != in.Version
+}
+
+// doubts notes what speaks against a state being what a file held when it was deleted.
+func (f *finder) doubts(c *Candidate, l *life, s *state) {
+	in := s.in
+	if in.Type() != layout.ModeRegular {
+		return
+	}
+	if s.tx != latest && in.Links > 0 {
+		c.changed = !l.ended || l.end != in.Version
+	}
+	// What was deleted has a ctime of then; of others mtime alone can be set at will.
+	last := in.Mtime
+	if in.Links > 0 && in.Ctime.After(last) {
+		last = in.Ctime
+	}
+	if !justWritten(last, c.DeletedAt) {
+		return
+	}
+	if c.Inline != nil {
+		// Contents that outgrow the inode leave it when they are written out.
+		c.unsettled = in.Version > 1
+	} else if s.tx != latest {
+		c.unsettled = l.written.unsettled(in) || f.halfway(c)
+	}
+}
+
+// justWritten reports whether a file was written to so shortly before some time that
+// the data may not have reached the disk by then.
+func justWritten(last, then time.Time) bool { return then.IsZero() || then.Sub(last) < writeback }
+
+// lastCommit is when the last transaction of the log was committed.
+func (f *finder) lastCommit() (t time.Time) {
+	if f.log != nil {
+		if all := f.log.Transactions(); len(all) > 0 {
+			t = all[len(all)-1].CommitTime
+		}
+	}
+	return t
+}
+
+// halfway reports whether a map can be that of a file which was being written out:
+// blocks are taken when their data is (delalloc). Until then they are holes or
+// unwritten, and the size ends with the last block that was taken.
+func (f *finder) halfway(c *Candidate) bool {
+	bs := uint64(f.fs.BlockSize())
+	if c.Type != layout.ModeRegular || c.Inline != nil || c.Size == 0 {
+		return false
+	}
+	end, data := (c.Size+bs-1)/bs, uint64(0)
+	for _, r := range c.Runs {
+		if r.Kind == ext.Data && r.Logical < end {
+			data += min(r.Len, end-r.Logical)
+		}
+	}
+	return data < end || c.Size%bs == 0
 }
