@@ -109,7 +109,7 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 		c.Evidence = append(c.Evidence, "the contents from before it was cut short")
 	case s.tx == latest && (listed || f.allocated(l.ino)):
 		c.Technique, c.orphan = Orphan, true
-		c.unsettled = f.running && justWritten(s.in.Mtime, f.lastCommit())
+		c.unsettled = f.running && justWritten(s.in.Mtime, f.lastCommit()) && (l.written.unsettled(s.in) || f.halfway(c))
 		c.Evidence = append(c.Evidence, "deleted while open: its blocks are still its own")
 	case s.tx == latest:
 		c.Technique = InodeHome

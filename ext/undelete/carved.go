@@ -22,6 +22,8 @@ func (f *finder) carve(ctx context.Context) error {
 		c := &f.result.Candidates[i]
 		switch {
 		case !c.Recoverable() && c.Grade != Overwritten:
+		case f.sized(ctx, c):
+			f.mark(claimed, c)
 		case c.weak():
 			weak[c.Runs[0].Physical] = i
 		default:

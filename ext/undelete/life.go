@@ -92,7 +92,6 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		gen   uint32
 		tx    moment
 		dtime uint32
-		count uint64 // i_version of a regular file
 		held  uint64 // in units of 512 bytes
 		ctime time.Time
 		inUse bool
@@ -102,11 +101,7 @@ func (f *finder) gatherLog(ctx context.Context) error {
 	err := f.log.EachInode(ctx, nil, func(txIndex, nth int, in, before *ext.Inode) {
 		tx, fast := after(txIndex, nth), nth > 0
 		if len(events) < 1<<23 {
-			count := in.Version
-			if !in.IsRegular() {
-				count = 0
-			}
-			events = append(events, event{in.Ino, in.Generation, tx, in.Dtime, count, f.fs.Blocks512(in), in.Ctime, in.Links > 0 && in.Mode != 0,
+			events = append(events, event{in.Ino, in.Generation, tx, in.Dtime, f.fs.Blocks512(in), in.Ctime, in.Links > 0 && in.Mode != 0,
 				in.Crtime.IsZero() || in.Dtime > 0 && int64(in.Dtime)-in.Crtime.Unix() < youngSeconds})
 		}
 		if in.Mode == 0 || f.fs.Reserved(in.Ino) {
@@ -162,11 +157,11 @@ func (f *finder) gatherLog(ctx context.Context) error {
 			f.shrunk[b.tx.tx()] = true
 			f.hidden[b.tx.tx()] = true
 		}
-		if a.inUse && !b.inUse && a.gen == b.gen && a.count != b.count {
-			f.hidden[b.tx.tx()] = true // written to before it was deleted
-		}
 		if a.ino != b.ino || !a.inUse || b.inUse && a.gen == b.gen {
 			continue
+		}
+		if a.tx != after(a.tx.tx(), 0) {
+			f.hidden[b.tx.tx()] = true // what it took in a fast commit, no bitmap need have
 		}
 		if l := f.lives[lifeKey{a.ino, a.gen}]; l != nil {
 			l.gone = b.tx
@@ -183,8 +178,10 @@ func (f *finder) born(in, before *ext.Inode, tx int) bool {
 	if before != nil {
 		return before.Generation != in.Generation || before.Links == 0
 	}
-	t := f.transaction(after(tx-1, 0))
-	return t != nil && in.Crtime.After(t.CommitTime)
+	if t := f.transaction(after(tx-1, 0)); t != nil {
+		return in.Crtime.After(t.CommitTime)
+	}
+	return f.log.Transactions()[tx].Sequence <= 2 // the first that a file system has
 }
 
 // living notes that an inode which is in use had its number at some moment already.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/extscope/extscope/ext/exttest"
 	"github.com/extscope/extscope/ext/layout"
@@ -38,10 +39,10 @@ var busySystems = []struct{ name, fstype, mkfs, mount string }{
 }
 
 const (
-	busySize    = 48 << 20
-	busySteps   = 40 // of a round
-	busyTogther = 4  // rounds from mount to umount
-	minimum     = 0.999
+	busySize     = 48 << 20
+	busySteps    = 40 // of a round
+	busyTogether = 4  // rounds from mount to umount
+	minimum      = 0.999
 )
 
 // A precision counts the files that are called intact.
@@ -88,7 +89,7 @@ func TestPrecision(t *testing.T) {
 			run(t, exttest.Tool(t, "mke2fs"), append(strings.Fields(s.mkfs), "-q", "-F", "-N", "1024", "-E", "lazy_itable_init=0", image)...)
 			w := &workload{t: t, rng: rand.New(rand.NewPCG(*busyAs, uint64(number))), gone: map[lifeKey]*busyFile{}, links: map[Ino][]string{}}
 			var sum precision
-			for done := 0; done < *rounds; done += busyTogther {
+			for done := 0; done < *rounds; done += busyTogether {
 				w.mounted(image, s.fstype, s.mount)
 				for _, name := range []string{image, image + ".cut"} {
 					sum.add(w.judge(name))
@@ -114,7 +115,7 @@ func (w *workload) mounted(image, fstype, options string) {
 	w.m, err = exttest.MountAs(fstype, image, strings.Trim("noatime,"+options, ","))
 	w.check(err)
 	defer func() { w.check(w.m.Close()) }()
-	for range busyTogther {
+	for range busyTogether {
 		for range busySteps {
 			w.step()
 		}
@@ -124,6 +125,9 @@ func (w *workload) mounted(image, fstype, options string) {
 	}
 	run(w.t, "cp", "--sparse=always", image, image+".cut")
 	w.letGo()
+	if w.rng.IntN(8) == 0 {
+		time.Sleep(1100 * time.Millisecond) // mount times are in seconds
+	}
 }
 
 // judge holds what Find calls intact against what was deleted.

@@ -105,10 +105,13 @@ func (w *workload) opened(b *busyFile, do func(f *os.File)) {
 
 // write writes p at an offset, and keeps what the file then holds.
 func (w *workload) write(b *busyFile, p []byte, at int) {
+	if len(p) == 0 {
+		at = 0 // a write of nothing makes no file longer
+	}
 	w.opened(b, func(f *os.File) {
 		_, err := f.WriteAt(p, int64(at))
 		w.check(err)
-		if more := at + len(p) - len(b.data); len(p) > 0 && more > 0 {
+		if more := at + len(p) - len(b.data); more > 0 {
 			b.data = append(b.data, make([]byte, more)...)
 		}
 		copy(b.data[at:], p)

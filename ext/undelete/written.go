@@ -12,6 +12,10 @@ import (
 // the data of new blocks is written before the commit (data=ordered).
 const writeback = 35 * time.Second
 
+// commitTakes is how long a commit may take: what is changed meanwhile is of the
+// transaction behind it.
+const commitTakes = 30 * time.Millisecond
+
 // A written is the state of a file when the blocks that it has were new: with the commit
 // of that state their contents are on the disk. What was written to them later need
 // not be.
@@ -66,23 +70,45 @@ func (f *finder) doubts(c *Candidate, l *life, s *state) {
 	if in.Type() != layout.ModeRegular {
 		return
 	}
-	if s.tx != latest && in.Links > 0 {
-		c.changed = !l.ended || l.end != in.Version
-	}
 	// What was deleted has a ctime of then; of others mtime alone can be set at will.
 	last := in.Mtime
 	if in.Links > 0 && in.Ctime.After(last) {
 		last = in.Ctime
 	}
-	if !justWritten(last, c.DeletedAt) {
+	remounted := f.remounted(s.tx, c.DeletedAt)
+	again := !remounted && f.unseen(in, s.tx, last)
+	if s.tx != latest && in.Links > 0 {
+		c.changed = !l.ended || l.end != in.Version || again && (l.gone == 0 || l.gone.tx() == s.tx.tx()+1)
+	}
+	if remounted || !justWritten(last, c.DeletedAt) {
 		return
 	}
 	if c.Inline != nil {
 		// Contents that outgrow the inode leave it when they are written out.
 		c.unsettled = in.Version > 1
 	} else if s.tx != latest {
-		c.unsettled = l.written.unsettled(in) || f.halfway(c)
+		c.unsettled = l.written.unsettled(in) || f.halfway(c) || again && in.ExtraIsize == 0
 	}
+}
+
+// remounted reports whether the file system was mounted anew between a transaction and
+// a deletion: what was to be written had been by then, or never was.
+func (f *finder) remounted(tx moment, deleted time.Time) bool {
+	t, mount := f.transaction(tx), f.fs.Super.MountTime.Unix()
+	return t != nil && t.CommitTime.Unix() < mount && !deleted.IsZero() && mount <= deleted.Unix()
+}
+
+// unseen reports whether a file, which was last changed at some time, may have been
+// changed again behind the transaction that has this state, without a trace in its
+// times and in i_version: both stay as they are within a tick of the clock, or within
+// a second where times are in seconds.
+func (f *finder) unseen(in *ext.Inode, tx moment, last time.Time) bool {
+	t := f.transaction(tx)
+	tick := 10 * time.Millisecond
+	if in.ExtraIsize == 0 {
+		tick = time.Second
+	}
+	return t != nil && t.CommitTime.Sub(last) < tick+commitTakes
 }
 
 // justWritten reports whether a file was written to so shortly before some time that
@@ -99,9 +125,8 @@ func (f *finder) lastCommit() (t time.Time) {
 	return t
 }
 
-// halfway reports whether a map can be that of a file which was being written out:
-// blocks are taken when their data is (delalloc). Until then they are holes or
-// unwritten, and the size ends with the last block that was taken.
+// halfway reports whether some of a file may have had to be written out yet: blocks are
+// taken when their data is (delalloc), and are holes or unwritten until then.
 func (f *finder) halfway(c *Candidate) bool {
 	bs := uint64(f.fs.BlockSize())
 	if c.Type != layout.ModeRegular || c.Inline != nil || c.Size == 0 {
@@ -113,5 +138,5 @@ func (f *finder) halfway(c *Candidate) bool {
 			data += min(r.Len, end-r.Logical)
 		}
 	}
-	return data < end || c.Size%bs == 0
+	return data < end
 }
