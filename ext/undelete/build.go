@@ -36,6 +36,7 @@ func (f *finder) build(ctx context.Context) error {
 			f.result.Candidates = append(f.result.Candidates, c)
 		}
 	}
+	f.homeless()
 	return nil
 }
 

@@ -55,8 +55,11 @@ func (f *finder) cover(c *Candidate) {
 		for i := range n {
 			b := r.Physical + Block(i)
 			switch {
-			case c.orphan || f.logged(c, b):
+			case c.orphan:
 				c.Coverage.Own++
+			case f.logged(c, b):
+				c.Coverage.Own++
+				f.dataLogged = f.dataLogged || c.Type == layout.ModeRegular
 			default:
 				switch fate := f.fates.of(b, c.tx.tx()); {
 				case fate == fateFree && !c.loose:
@@ -166,6 +169,19 @@ func (f *finder) grade(c *Candidate) {
 		say("i_blocks is not what the map takes")
 	default:
 		c.Grade = Intact
+	}
+}
+
+// homeless takes the proof from files on a file system that writes data to the journal
+// first: where they were deleted before it went home, it never did, and their blocks
+// hold what was there before.
+func (f *finder) homeless() {
+	for i := range f.result.Candidates {
+		c := &f.result.Candidates[i]
+		if c.Grade == Intact && c.Type == layout.ModeRegular && c.Coverage.Free > 0 && (f.dataLogged || c.In.Flags&layout.FlagJournalData != 0) {
+			c.Grade = Unproven
+			c.Evidence = append(c.Evidence, "the file system journals data: what was deleted before it was written home never was")
+		}
 	}
 }
 

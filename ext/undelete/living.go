@@ -53,13 +53,17 @@ func (f *finder) versions(l *life) {
 		if k >= maxVersions {
 			return
 		}
-		if s.in.Size() == 0 || sameState(s.in, now) || last != nil && sameState(s.in, last) {
+		next, until := now, s.tx
+		if k+1 < len(states) {
+			next, until = states[k+1].in, states[k+1].tx
+		}
+		if s.in.Size() == 0 || sameState(s.in, now) || last != nil && sameState(s.in, last) || sameChange(s.in, next) {
 			continue
 		}
 		last = s.in
 		c := Candidate{Ino: l.ino, Gen: l.gen, Live: true}
 		f.fill(&c, s)
-		c.Technique = OldVersion
+		c.Technique, c.gone = OldVersion, until
 		c.Path = f.pathNow(l)
 		if c.Path == nil {
 			f.nameIt(&c, l)
@@ -69,10 +73,17 @@ func (f *finder) versions(l *life) {
 		if t := f.transaction(s.tx); t != nil {
 			c.Evidence = append(c.Evidence, fmt.Sprintf("as of transaction %d, committed %s; the file lives, changed since", t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05")))
 			c.DeletedAt = t.CommitTime
+			c.unsettled = justWritten(s.in.Ctime, t.CommitTime) && f.halfway(&c)
 		}
 		f.grade(&c)
 		f.result.Candidates = append(f.result.Candidates, c)
 	}
+}
+
+// sameChange reports whether a state of a file was on its way to the next one: nothing
+// was changed in between, and only more of it had been written out.
+func sameChange(a, b *ext.Inode) bool {
+	return a.Mtime.Equal(b.Mtime) && a.Version == b.Version && a.Size() <= b.Size() && a.ExtraIsize > 0
 }
 
 // sameState reports whether two states of a file have the same contents, as far as

@@ -140,21 +140,23 @@ type finder struct {
 	csum    bool
 	running bool // the file system was in use when the image was taken
 	fates   *fates
-	lives   map[lifeKey]*life
-	byIno   map[Ino][]*life // by first
-	today   generations     // of the inodes in use today
-	names   []nameRef
-	now     nowNames
-	dirsNow []*ext.Inode // directories that are there, until their names are read
-	index   nameIndex
-	hidden  map[int]bool       // transactions in which blocks may have been taken and freed, unseen
-	dirs    map[lifeKey][]byte // paths of directories, nil where there is none
-	stray   strayEvidence
-	freed   map[int]*freedSet   // by transaction; nil until they are needed
-	shrunk  map[int]bool        // transactions in which a file that went on lost blocks
-	hints   []ext.Run           // runs that were freed together: files begin and end with them
-	xattrs  map[uint32][]uint32 // blocks of the log that nothing covers, by the seed of their xattr checksum; nil until they are needed
-	result  *Result
+
+	dataLogged bool // the log holds contents of files
+	lives      map[lifeKey]*life
+	byIno      map[Ino][]*life // by first
+	today      generations     // of the inodes in use today
+	names      []nameRef
+	now        nowNames
+	dirsNow    []*ext.Inode // directories that are there, until their names are read
+	index      nameIndex
+	hidden     map[int]bool       // transactions in which blocks may have been taken and freed, unseen
+	dirs       map[lifeKey][]byte // paths of directories, nil where there is none
+	stray      strayEvidence
+	freed      map[int]*freedSet   // by transaction; nil until they are needed
+	shrunk     map[int]bool        // transactions in which a file that went on lost blocks
+	hints      []ext.Run           // runs that were freed together: files begin and end with them
+	xattrs     map[uint32][]uint32 // blocks of the log that nothing covers, by the seed of their xattr checksum; nil until they are needed
+	result     *Result
 }
 
 // Find lists everything that was deleted. The error is ctx's.

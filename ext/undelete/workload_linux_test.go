@@ -25,7 +25,8 @@ type workload struct {
 	n   int // names given so far
 
 	files []*busyFile // that are there
-	gone  map[lifeKey]*busyFile
+	all   map[lifeKey]*busyFile
+	gone  int
 	open  []*os.File // deleted while open
 	links map[Ino][]string
 }
@@ -33,6 +34,8 @@ type workload struct {
 // A busyFile is a regular file.
 type busyFile struct {
 	path   string // below the mount point
+	gone   bool
+	key    lifeKey
 	data   []byte
 	states [][32]byte // digests of what it held, in order
 	file   *os.File   // while it is open
@@ -97,6 +100,14 @@ func (w *workload) opened(b *busyFile, do func(f *os.File)) {
 		defer func() { w.check(f.Close()) }()
 	}
 	do(f)
+	if b.key.ino == 0 {
+		info, err := f.Stat()
+		w.check(err)
+		b.key.ino = Ino(info.Sys().(*syscall.Stat_t).Ino)
+		b.key.gen, err = exttest.Generation(f)
+		w.check(err)
+		w.all[b.key] = b
+	}
 	if w.rng.IntN(8) == 0 {
 		w.check(f.Sync())
 	}
@@ -157,12 +168,8 @@ func (w *workload) delete(i int) {
 
 // bury notes what a file holds that is about to go.
 func (w *workload) bury(b *busyFile) {
-	var key lifeKey
 	w.opened(b, func(f *os.File) {
 		info, err := f.Stat()
-		w.check(err)
-		key.ino = Ino(info.Sys().(*syscall.Stat_t).Ino)
-		key.gen, err = exttest.Generation(f)
 		w.check(err)
 		// The kernel is right even where it forgot what it was given.
 		have, err := io.ReadAll(io.NewSectionReader(f, 0, info.Size()))
@@ -175,8 +182,8 @@ func (w *workload) bury(b *busyFile) {
 	if b.file != nil {
 		w.open, b.file = append(w.open, b.file), nil
 	}
-	w.gone[key] = b
-	b.data = nil
+	b.gone, b.data = true, nil
+	w.gone++
 }
 
 // step does one thing.

@@ -58,7 +58,10 @@ func firstPointer(in *ext.Inode) (p [12]byte) {
 // reached the disk. The times of small inodes are in whole seconds, and there any
 // change counts.
 func (w *written) unsettled(in *ext.Inode) bool {
-	if !w.known || w.first != firstPointer(in) {
+	if !w.known {
+		return true
+	}
+	if w.first != firstPointer(in) {
 		return false
 	}
 	return w.older || !w.mtime.Equal(in.Mtime) || w.size != in.Size() || in.ExtraIsize == 0 && w.version != in.Version

@@ -75,6 +75,7 @@ class Disk:
 
     def remount(self):
         self.umount()
+        time.sleep(1.1)  # so that mount times tell what was before
         self.mount()
 
     def path(self, name):
@@ -343,9 +344,10 @@ def zeroed_log(d):
 @case('8M', '-t', 'ext4', '-b', '1024', '-N', '512', '-J', 'size=1')
 def freed_set(d):
     d.mount()
-    d.put('old/victim', 30000)
+    d.put('old/victim', 30000, flush=True)
     for i in range(40):
         d.put(f'pad/{i}', 10)
+    d.sync()
     d.churn(400)
     d.remount()
     d.rm('old/victim')
