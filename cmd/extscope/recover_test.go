@@ -120,7 +120,7 @@ func TestRecoverTree(t *testing.T) {
 		t.Fatalf("status %d: %s%s", got.status, got.out, got.err)
 	}
 	m := readManifest(t, filepath.Join(dir, manifestName))
-	if len(m.Files) != 8 || len(m.Directories) != 4 || m.Summary["complete"] != true || m.Summary["intact"] != 9.0 {
+	if len(m.Files) != 8 || len(m.Directories) != 4 || m.Summary["complete"] != true || m.Summary["intact"] != 11.0 {
 		t.Errorf("the manifest has %d files, %d directories: %v", len(m.Files), len(m.Directories), m.Summary)
 	}
 	info, err := os.Stat(filepath.Join(dir, "tree", "a"))

@@ -49,10 +49,12 @@ func (f *finder) versions(l *life) {
 	}
 	states := append(slices.Clone(l.older), l.best)
 	var last *ext.Inode
+	var w written
 	for k, s := range states {
 		if k >= maxVersions {
 			return
 		}
+		w.see(s.in, s.in.Mtime.Sub(s.in.Crtime).Abs() < clockTick)
 		next, until := now, s.tx
 		if k+1 < len(states) {
 			next, until = states[k+1].in, states[k+1].tx
@@ -73,8 +75,12 @@ func (f *finder) versions(l *life) {
 		if t := f.transaction(s.tx); t != nil {
 			c.Evidence = append(c.Evidence, fmt.Sprintf("as of transaction %d, committed %s; the file lives, changed since", t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05")))
 			c.DeletedAt = t.CommitTime
-			c.unsettled = justWritten(s.in.Ctime, t.CommitTime) && f.halfway(&c)
 		}
+		changed := f.lastCommit()
+		if t := f.transaction(until); t != nil {
+			changed = t.CommitTime
+		}
+		c.unsettled = justWritten(s.in.Ctime, changed) && (w.unsettled(s.in) || f.halfway(&c))
 		f.grade(&c)
 		f.result.Candidates = append(f.result.Candidates, c)
 	}

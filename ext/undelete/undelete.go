@@ -161,7 +161,7 @@ type finder struct {
 
 // Find lists everything that was deleted. The error is ctx's.
 func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
-	f := &finder{o: o, view: v, fs: v.FS, running: v.NeedsRecover, csum: v.FS.Super.MetadataCsum(), lives: map[lifeKey]*life{}, byIno: map[Ino][]*life{},
+	f := &finder{o: o, view: v, fs: v.FS, running: inUse(v), csum: v.FS.Super.MetadataCsum(), lives: map[lifeKey]*life{}, byIno: map[Ino][]*life{},
 		dirs: map[lifeKey][]byte{}, today: generations{}, now: nowNames{seed: maphash.MakeSeed()}, shrunk: map[int]bool{}, result: &Result{}}
 	l, err := history.Open(v)
 	switch {
@@ -192,6 +192,12 @@ func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 	}
 	f.lives, f.index, f.now, f.today, f.stray, f.freed, f.hints = nil, nameIndex{}, nowNames{}, nil, strayEvidence{}, nil, nil
 	return f.result, nil
+}
+
+// inUse reports whether an image was taken of a file system that was mounted: without a
+// journal the state tells.
+func inUse(v *replay.View) bool {
+	return v.NeedsRecover || v.Journal == nil && v.FS.Super.State&layout.StateValid == 0
 }
 
 func (f *finder) fail(err error) {

@@ -12,6 +12,9 @@ import (
 // the data of new blocks is written before the commit (data=ordered).
 const writeback = 35 * time.Second
 
+// clockTick is how long times of inodes may stay the same: HZ is 100 or more.
+const clockTick = 10 * time.Millisecond
+
 // commitTakes is how long a commit may take: what is changed meanwhile is of the
 // transaction behind it.
 const commitTakes = 30 * time.Millisecond
@@ -107,7 +110,7 @@ func (f *finder) remounted(tx moment, deleted time.Time) bool {
 // a second where times are in seconds.
 func (f *finder) unseen(in *ext.Inode, tx moment, last time.Time) bool {
 	t := f.transaction(tx)
-	tick := 10 * time.Millisecond
+	tick := clockTick
 	if in.ExtraIsize == 0 {
 		tick = time.Second
 	}
