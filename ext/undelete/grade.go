@@ -88,7 +88,7 @@ func (f *finder) logged(c *Candidate, b Block) bool {
 
 // Doubts in words.
 const (
-	changed   = "it may have been changed between this state and its deletion"
+	changed   = "it may have been changed between this state and its end"
 	unsettled = "written to shortly before: that may never have reached the disk"
 )
 

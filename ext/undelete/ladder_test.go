@@ -52,8 +52,8 @@ var ladder = map[string][]string{
 	"indirect":   {"?: stray-tree, partial, /one", "?: stray-tree, partial, /two"},
 	"hash-range": append(numbered(150, "…/a file of some name %03d: name, listed, -"), "…/many: name, listed, -"),
 	"versions": {
-		"/work/cut: version, unproven, /work/cut", // another was cut short since
-		"/work/rewritten: version, intact, /work/rewritten",
+		"/work/cut: version, unproven, /work/cut",             // another was cut short since
+		"/work/rewritten: version, unproven, /work/rewritten", // two changes, of which one could be within its blocks
 		"/work/saved.new: name, listed, -",
 		"/work/saved: journal-inode, intact, /work/saved",
 	},

@@ -80,7 +80,8 @@ func (f *finder) versions(l *life) {
 		if t := f.transaction(until); t != nil {
 			changed = t.CommitTime
 		}
-		c.unsettled = justWritten(s.in.Ctime, changed) && (w.unsettled(s.in) || f.halfway(&c))
+		c.unsettled = !f.remounted(s.tx, changed) && justWritten(s.in.Ctime, changed) && (w.unsettled(s.in) || f.halfway(&c) || f.unseen(s.in, s.tx, s.in.Ctime))
+		c.changed = next.Version > s.in.Version+1 // not only by what ended this version
 		f.grade(&c)
 		f.result.Candidates = append(f.result.Candidates, c)
 	}
