@@ -87,9 +87,6 @@ func (w *workload) size() int {
 	return min(int(math.Exp(9.2+1.5*w.rng.NormFloat64())), 400<<10)
 }
 
-// pick takes one of the files that are there.
-func (w *workload) pick() *busyFile { return w.files[w.rng.IntN(len(w.files))] }
-
 // opened runs do on the file, which may have been left open.
 func (w *workload) opened(b *busyFile, do func(f *os.File)) {
 	f := b.file
