@@ -173,6 +173,7 @@ label or UUID. PATH is absolute in the file system; @12 or <12> is inode 12.
 		newLsCmd(e),
 		newBlocksCmd(e),
 		newDeletedCmd(e),
+		newExportCmd(e),
 		newHashCmd(e),
 		newHistoryCmd(e),
 		newRecoverCmd(e),
