@@ -224,7 +224,7 @@ func (f *finder) strayDirs(ctx context.Context, all []stray, owners seedTable) (
 		if _, known := owners.of(s.seed); known {
 			continue
 		}
-		key := lifeKey{s.ino, generationOf(fs, s.seed, s.ino)}
+		key := lifeKey{s.ino, layout.GenerationOf(fs, s.seed, s.ino)}
 		fresh = append(fresh, owned{s.seed, key})
 		if f.lives[key] == nil && len(f.lives) < maxLives {
 			f.lives[key] = &life{lifeKey: key, first: latest, last: -1, mode: layout.ModeDir}

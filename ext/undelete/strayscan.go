@@ -308,7 +308,7 @@ func (s *strayScan) extents(b []byte) (n layout.ExtentNode, seed uint32, ok bool
 		if !there {
 			return n, 0, false
 		}
-		seed = crcSeed(stored, plain, (int(n.Max)+1)*12)
+		seed = layout.SeedOf(stored, plain, (int(n.Max)+1)*12)
 	}
 	next := uint64(0)
 	for i := range int(n.Entries) {
@@ -349,7 +349,7 @@ func (s *strayScan) index(b []byte) (kind strayKind, seed uint32, ok bool) {
 		if !there {
 			return 0, 0, false
 		}
-		seed = crcSeed(stored, plain, at+8*count+8)
+		seed = layout.SeedOf(stored, plain, at+8*count+8)
 	}
 	return kind, seed, true
 }
@@ -364,7 +364,7 @@ func (s *strayScan) dir(b []byte) (seed uint32, ok bool) {
 		if !tail {
 			return 0, false
 		}
-		seed = crcSeed(stored, layout.DirChecksum(b, 0), len(b)-12)
+		seed = layout.SeedOf(stored, layout.DirChecksum(b, 0), len(b)-12)
 	}
 	return seed, s.f.soundDir(b)
 }
@@ -408,7 +408,7 @@ func (s *strayScan) inodes(w int, one stray, b []byte) {
 			continue
 		}
 		stored := uint32(le.Uint16(raw[0x7c:])) | uint32(le.Uint16(raw[0x82:]))<<16
-		ino := inoOf(s.fs, crcSeed(stored, plain, size), le.Uint32(raw[0x64:]))
+		ino := layout.InoOf(s.fs, layout.SeedOf(stored, plain, size), le.Uint32(raw[0x64:]))
 		off, ok := s.f.fs.InodeOffset(ino)
 		if !ok || off%int64(len(b)) != int64(i*size) {
 			continue

@@ -1,12 +1,10 @@
-package undelete
+package layout
 
 import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
 	"testing"
-
-	"github.com/extscope/extscope/ext/layout"
 )
 
 // update continues a register as hash/crc32 does, without its inversions.
@@ -38,7 +36,7 @@ func TestCRCSeed(t *testing.T) {
 			b[i] = byte(r.Uint32())
 		}
 		seed := r.Uint32()
-		if got := crcSeed(update(seed, b), update(0, b), len(b)); got != seed {
+		if got := SeedOf(update(seed, b), update(0, b), len(b)); got != seed {
 			t.Fatalf("%d bytes: seed %#x, want %#x", len(b), got, seed)
 		}
 	}
@@ -49,12 +47,15 @@ func TestCRCSolve(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 1000 {
 		fs, ino, gen := r.Uint32(), Ino(r.Uint32()), r.Uint32()
-		seed := layout.InodeSeed(fs, ino, gen)
-		if got := generationOf(fs, seed, ino); got != gen {
+		seed := InodeSeed(fs, ino, gen)
+		if got := GenerationOf(fs, seed, ino); got != gen {
 			t.Fatalf("generation %#x, want %#x", got, gen)
 		}
-		if got := inoOf(fs, seed, gen); got != ino {
+		if got := InoOf(fs, seed, gen); got != ino {
 			t.Fatalf("inode %d, want %d", got, ino)
+		}
+		if got := FSSeedOf(seed, ino, gen); got != fs {
+			t.Fatalf("file system's seed %#x, want %#x", got, fs)
 		}
 	}
 }

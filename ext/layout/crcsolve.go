@@ -1,6 +1,4 @@
-package undelete
-
-import "github.com/extscope/extscope/ext/layout"
+package layout
 
 // A crcMatrix is a linear map of CRC32C registers over GF(2): what it makes of each
 // single bit.
@@ -30,12 +28,12 @@ const crcPowers = 17
 // solve for the register that a checksum began with.
 var crcForth, crcBack = func() (forth, back [crcPowers]crcMatrix) {
 	for i := range 32 {
-		forth[0][i] = layout.CRC32C(1<<i, []byte{0})
+		forth[0][i] = CRC32C(1<<i, []byte{0})
 	}
 	// One byte back: the top byte of a table entry tells which entry it is.
 	var table, byTop [256]uint32
 	for i := range table {
-		table[i] = layout.CRC32C(uint32(i), []byte{0})
+		table[i] = CRC32C(uint32(i), []byte{0})
 		byTop[table[i]>>24] = uint32(i)
 	}
 	for i := range 32 {
@@ -63,19 +61,24 @@ func crcSteps(m *[crcPowers]crcMatrix, v uint32, n int) uint32 {
 	return v
 }
 
-// crcSeed gives the seed with which n bytes have the checksum sum, where with seed 0
-// they have plain.
-func crcSeed(sum, plain uint32, n int) uint32 { return crcBefore(sum^plain, n) }
+// SeedOf gives the seed with which n bytes have the CRC32C sum, where with seed 0 they
+// have plain.
+func SeedOf(sum, plain uint32, n int) uint32 { return crcBefore(sum^plain, n) }
 
 // crcWord gives the word that takes a register from one value to another.
 func crcWord(from, to uint32) uint32 { return crcBefore(to, 4) ^ from }
 
-// generationOf gives the generation of the inode whose checksums have that seed, and
-// inoOf the number, given the other. fs is the file system's seed.
-func generationOf(fs, seed uint32, ino Ino) uint32 {
-	var b [4]byte
-	le.PutUint32(b[:], uint32(ino))
-	return crcWord(layout.CRC32C(fs, b[:]), seed)
+// GenerationOf gives the generation of the inode whose checksums start from seed, as
+// InodeSeed makes it; fs is the file system's seed.
+func GenerationOf(fs, seed uint32, ino Ino) uint32 {
+	return crcWord(crc32cLE32(fs, uint32(ino)), seed)
 }
 
-func inoOf(fs, seed, gen uint32) Ino { return Ino(crcWord(fs, crcBefore(seed, 4)^gen)) }
+// InoOf gives the number of that inode.
+func InoOf(fs, seed, gen uint32) Ino { return Ino(crcWord(fs, crcBefore(seed, 4)^gen)) }
+
+// FSSeedOf gives the seed of the file system that an inode is of, by the seed of the
+// inode's checksums.
+func FSSeedOf(seed uint32, ino Ino, gen uint32) uint32 {
+	return crcBefore(crcBefore(seed, 4)^gen, 4) ^ uint32(ino)
+}
