@@ -16,6 +16,7 @@ type deletedOptions struct {
 	output
 	deletedFilter
 	versions, carve, scan, byContent bool
+	former                           bool
 }
 
 // scanLimit is how much free space is scanned unasked.
@@ -34,9 +35,16 @@ Columns: GRADE is intact, when an authentic map leads to blocks that nothing has
 since; unproven, when nothing contradicts that but part of the proof is missing;
 partial, when blocks are gone or the size is not known; overwritten; carved, for what
 was found by its looks; or listed, for names and for what has no contents. TECHNIQUE
-is where the map was found. DELETED is when, by the inode or the commit.`,
+is where the map was found. DELETED is when, by the inode or the commit.
+
+--former is for volumes that are damaged or were formatted: it lists all files of the
+file system that was there before, in use (technique in-use) or deleted. Superblock,
+descriptors, inode tables and journal are taken from backups and from copies in the
+log, or worked out from what is left; stderr says how. What a file system that is there
+now uses counts as overwritten.`,
 		Example: `  extscope deleted disk.img
   extscope deleted disk.img --path '/home/*' --grade intact
+  extscope deleted formatted.img --former
   extscope deleted disk.img --since 2026-01-31 -f json`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeImage,
@@ -49,11 +57,12 @@ is where the map was found. DELETED is when, by the inode or the commit.`,
 	cmd.Flags().BoolVar(&o.scan, "scan", false, "scan all free space for stray metadata, if it is more than 1 GiB too")
 	cmd.Flags().BoolVar(&o.byContent, "type-by-content", false, "also the type that the first bytes of the contents tell")
 	cmd.Flags().BoolVar(&o.carve, "carve", false, "also files found by what their contents look like")
+	cmd.Flags().BoolVar(&o.former, "former", false, formerUsage)
 	return cmd
 }
 
 func (o *deletedOptions) run(ctx context.Context, e *env, name string) error {
-	v, err := o.open(e, name)
+	v, was, err := o.openDeleted(ctx, e, &o.output, name, o.former)
 	if err != nil {
 		return err
 	}
@@ -67,7 +76,7 @@ func (o *deletedOptions) run(ctx context.Context, e *env, name string) error {
 	if !o.scan && !o.carve {
 		opt.ScanLimit = scanLimit
 	}
-	r, err := v.deleted(ctx, e, &o.output, opt)
+	r, err := v.deleted(ctx, e, &o.output, was, opt)
 	if err != nil {
 		return err
 	}
@@ -78,7 +87,7 @@ func (o *deletedOptions) run(ctx context.Context, e *env, name string) error {
 	return o.write(ctx, e, v, &report.Report{
 		Tables: []*report.Table{deletedTable(ctx, r, keep, counts, o.byContent)},
 		Summary: func() report.Fields {
-			var f report.Fields
+			f := was.fields()
 			for _, g := range undelete.Grades() {
 				f = append(f, report.Field{Key: string(g), Value: report.Uint(counts[g])})
 			}
@@ -88,7 +97,11 @@ func (o *deletedOptions) run(ctx context.Context, e *env, name string) error {
 }
 
 // deleted finds what was deleted, with a bar on the way.
-func (o *opened) deleted(ctx context.Context, e *env, out *output, opt undelete.Options) (*undelete.Result, error) {
+func (o *opened) deleted(ctx context.Context, e *env, out *output, was *formerState, opt undelete.Options) (*undelete.Result, error) {
+	if was.none() {
+		return &undelete.Result{}, nil
+	}
+	opt.Former = was.options()
 	p := out.progress(e, "deleted")
 	opt.Progress = func(_ string, done, total int) { p.set(done, total) }
 	r, err := undelete.Find(ctx, o.view, opt)
@@ -112,6 +125,7 @@ func deletedTable(ctx context.Context, r *undelete.Result, keep func(*undelete.C
 		{Key: "inode", Title: "INODE", Right: true},
 		{Key: "path", Title: "PATH", Name: true},
 		{Key: "name", Data: true, Name: true},
+		{Key: "below", Data: true, Name: true},
 		{Key: "generation", Data: true},
 		{Key: "recoverable", Data: true},
 		{Key: "symlink_target", Data: true, Name: true},
@@ -166,7 +180,7 @@ func deletedRow(c *undelete.Candidate) report.Row {
 	}
 	return report.Row{
 		report.Str(string(c.Grade)), report.Str(string(c.Technique)), report.Time(c.DeletedAt), report.Str(typeWord(c.Type)),
-		report.Size(c.Size), number(uint64(c.Ino), c.Ino != 0), path(c.Path), nameOf(c), number(uint64(c.Gen), c.Ino != 0),
+		report.Size(c.Size), number(uint64(c.Ino), c.Ino != 0), path(c.Path), nameOf(c), path(c.Below), number(uint64(c.Gen), c.Ino != 0),
 		report.Bool(c.Recoverable()), path(c.Target), number(uint64(c.Sequence), c.Sequence != 0), pathList(c.Others), path(c.MovedTo),
 		mtime, mode, uid, gid,
 		coverageOf(c),

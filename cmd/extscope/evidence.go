@@ -135,6 +135,12 @@ func (v *evidence) pick(o *opened) error {
 		}
 		return &notExtError{fmt.Errorf("%s: not an ext file system: %s at byte %d", o.image.Name(), what, o.part.Start)}
 	}
+	o.adopt(view)
+	return nil
+}
+
+// adopt takes a view, and tells what was wrong with it.
+func (o *opened) adopt(view *replay.View) {
 	o.view, o.fs = view, view.FS
 	for _, w := range view.FS.Warnings() {
 		o.env.damage(errors.New(w.Text))
@@ -150,7 +156,6 @@ func (v *evidence) pick(o *opened) error {
 		o.env.say(fmt.Sprintf("the journal was replayed in memory (%s, %s); --no-replay shows the home blocks",
 			plural(view.Transactions, "transaction", "transactions"), plural(view.FastCommits, "fast commit", "fast commits")))
 	}
-	return nil
 }
 
 // journalFaults are what was wrong with the journal.

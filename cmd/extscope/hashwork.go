@@ -224,7 +224,7 @@ func inOrder[J any](jobs func(yield func(J) bool), work func(J)) func(yield func
 
 // deletedJobs yields the deleted files whose contents can be had.
 func deletedJobs(ctx context.Context, e *env, v *opened, out *output, yield func(*hashed) bool) {
-	r, err := v.deleted(ctx, e, out, undelete.Options{ScanLimit: scanLimit})
+	r, err := v.deleted(ctx, e, out, nil, undelete.Options{ScanLimit: scanLimit})
 	if err != nil {
 		e.damage(err)
 		return

@@ -20,6 +20,7 @@ type recoverOptions struct {
 	to               string
 	all              bool
 	versions, carve  bool
+	former           bool
 	owner, xattrs    bool
 	symlinks, reused bool
 	dryRun           bool
@@ -52,6 +53,10 @@ taken there, or that had the same path as another, gets .@INODE after its name. 
 that are no names elsewhere have their odd bytes spelled \xNN. DIR may not lie on the
 evidence; that can be checked on Linux.
 
+--former recovers all files of the file system that was there before damage, or before
+another was made over it. What lay below a directory whose own place is lost goes to
+DIR/@nameless/@INODE.
+
 A run that was interrupted, or found DIR full, leaves DIR/.extscope-recover.ndjson:
 the same call again goes on from there, and writes no finished file twice. A DIR that
 has a finished manifest.json is refused; with --force another run adds to it, under a
@@ -61,6 +66,7 @@ Exit status 2 also tells that DIR is full, or that files could not be written to
 		Example: `  extscope recover disk.img --to found --all
   extscope recover disk.img --to found /home/ana/thesis.tex '/srv/*.jpg' @4711
   extscope recover disk.img --to found --grade intact --since 2026-01-31
+  extscope recover formatted.img --to found --all --former
   extscope recover disk.img --all --dry-run -f json`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeImage,
@@ -76,6 +82,7 @@ Exit status 2 also tells that DIR is full, or that files could not be written to
 	f.BoolVar(&o.all, "all", false, "everything that was deleted")
 	f.BoolVar(&o.versions, "versions", false, "also earlier versions of files that live")
 	f.BoolVar(&o.carve, "carve", true, "without a PATH, also files found by what their contents look like")
+	f.BoolVar(&o.former, "former", false, formerUsage)
 	f.BoolVar(&o.owner, "owner", false, "give files to who owned them, with set-id and sticky bits (as root)")
 	f.BoolVar(&o.xattrs, "xattrs", false, "restore extended attributes: user.*, and as root all others")
 	f.BoolVar(&o.symlinks, "symlinks", false, "make symlinks, instead of listing them with their targets")
@@ -107,7 +114,7 @@ func (o *recoverOptions) run(ctx context.Context, e *env, name string, paths []s
 	if _, err := report.ParseFormat(o.format); err != nil {
 		return &usageError{err}
 	}
-	v, err := o.open(e, name)
+	v, was, err := o.openDeleted(ctx, e, &o.output, name, o.former)
 	if err != nil {
 		return err
 	}
@@ -124,7 +131,7 @@ func (o *recoverOptions) run(ctx context.Context, e *env, name string, paths []s
 		}
 		defer dir.close()
 	}
-	r, err := v.deleted(ctx, e, &o.output, undelete.Options{Versions: o.versions, Carve: o.carve && len(paths) == 0})
+	r, err := v.deleted(ctx, e, &o.output, was, undelete.Options{Versions: o.versions, Carve: o.carve && len(paths) == 0})
 	if err != nil {
 		return err
 	}
@@ -133,6 +140,7 @@ func (o *recoverOptions) run(ctx context.Context, e *env, name string, paths []s
 		return err
 	}
 	plan := o.plan(r, picked)
+	plan.was = was
 	var failed error
 	if !o.dryRun {
 		if failed = o.write(ctx, e, v, dir, plan); failed != nil && !plan.told {
@@ -148,8 +156,8 @@ func (o *recoverOptions) run(ctx context.Context, e *env, name string, paths []s
 
 // arguments says what a run was asked for, so that only the same call goes on with it.
 func (o *recoverOptions) arguments(paths []string) string {
-	return fmt.Sprintf("%q all=%t path=%q grade=%q type=%q since=%q until=%q versions=%t carve=%t owner=%t xattrs=%t symlinks=%t reused=%t no-replay=%t at=%d/%d/%d",
-		paths, o.all, o.paths, o.grades, o.types, o.since, o.until, o.versions, o.carve, o.owner, o.xattrs, o.symlinks, o.reused, o.noReplay, o.offset, o.superblock, o.blockSize)
+	return fmt.Sprintf("%q all=%t path=%q grade=%q type=%q since=%q until=%q versions=%t carve=%t owner=%t xattrs=%t symlinks=%t reused=%t former=%t no-replay=%t at=%d/%d/%d",
+		paths, o.all, o.paths, o.grades, o.types, o.since, o.until, o.versions, o.carve, o.owner, o.xattrs, o.symlinks, o.reused, o.former, o.noReplay, o.offset, o.superblock, o.blockSize)
 }
 
 // bytesWord is a size with its unit.

@@ -76,6 +76,7 @@ func (p *recoverPlan) summary() report.Fields {
 	if !p.dryRun {
 		f = report.Fields{{Key: "complete", Value: report.Bool(s.failed == 0)}, {Key: "stopped", Value: stopped}}
 	}
+	f = append(f, p.was.fields()...)
 	f = append(f, report.Fields{
 		{Key: "written", Value: report.Int(int64(s.written))}, {Key: "bytes", Value: report.Size(s.bytes)},
 		{Key: "empty", Value: report.Int(int64(s.empty))}, {Key: "directories", Value: report.Int(int64(s.directories))},

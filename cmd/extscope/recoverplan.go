@@ -37,6 +37,7 @@ type recoverPlan struct {
 	items   []recoverItem
 	result  *undelete.Result
 	placing *undelete.Placement
+	was     *formerState
 	dryRun  bool
 	told    bool   // the manifest was written
 	stopped string // why it ended early
@@ -95,7 +96,7 @@ func (o *recoverOptions) plan(r *undelete.Result, picked []*undelete.Candidate) 
 // action says what can be done about a candidate.
 func (o *recoverOptions) action(c *undelete.Candidate) action {
 	switch {
-	case c.Type == layout.ModeDir && c.Path != nil && c.Grade != undelete.Listed:
+	case c.Type == layout.ModeDir && (c.Path != nil || c.Below != nil) && c.Grade != undelete.Listed:
 		return makeFolder
 	case c.Type == layout.ModeRegular && c.Recoverable():
 		return writeFile

@@ -143,7 +143,7 @@ func (v *opened) timeline(ctx context.Context, e *env, out *output, opt timeline
 	}
 	var err error
 	if opt.Deleted == nil {
-		if opt.Deleted, err = v.deleted(ctx, e, out, limit); err != nil {
+		if opt.Deleted, err = v.deleted(ctx, e, out, nil, limit); err != nil {
 			return nil, err
 		}
 		if n := opt.Deleted.Unscanned; n > 0 {

@@ -82,3 +82,10 @@ func InoOf(fs, seed, gen uint32) Ino { return Ino(crcWord(fs, crcBefore(seed, 4)
 func FSSeedOf(seed uint32, ino Ino, gen uint32) uint32 {
 	return crcBefore(crcBefore(seed, 4)^gen, 4) ^ uint32(ino)
 }
+
+// UUIDOf gives a UUID, all but its last four bytes zero, whose checksum is a seed: where
+// only the seed of a file system is known it stands for the UUID.
+func UUIDOf(seed uint32) (id UUID) {
+	le.PutUint32(id[12:], crcWord(CRC32C(^uint32(0), id[:12]), seed))
+	return id
+}

@@ -57,5 +57,8 @@ func TestCRCSolve(t *testing.T) {
 		if got := FSSeedOf(seed, ino, gen); got != fs {
 			t.Fatalf("file system's seed %#x, want %#x", got, fs)
 		}
+		if id := UUIDOf(fs); update(^uint32(0), id[:]) != fs {
+			t.Fatalf("UUID %s does not make the seed %#x", id, fs)
+		}
 	}
 }

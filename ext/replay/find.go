@@ -130,22 +130,10 @@ const jnlBackupBlocks = 1
 func (v *View) backup(r io.ReaderAt) bool {
 	s := v.Home.Super
 	at := v.Home.SuperOffset + 0x10c // s_jnl_blocks
-	if s.JnlBackupType != jnlBackupBlocks || s.JnlBlocks[0] == 0 {
+	in := BackupInode(v.Home)
+	if in == nil {
 		return false
 	}
-	raw := make([]byte, v.Home.InodeSize())
-	le.PutUint16(raw[0x0:], layout.ModeRegular|0o600) // i_mode
-	le.PutUint32(raw[0x4:], s.JnlBlocks[16])          // i_size_lo
-	le.PutUint32(raw[0x6c:], s.JnlBlocks[15])         // i_size_high
-	le.PutUint16(raw[0x1a:], 1)                       // i_links_count
-	for i, b := range s.JnlBlocks[:15] {
-		le.PutUint32(raw[0x28+4*i:], b) // i_block
-	}
-	if le.Uint16(raw[0x28:]) == extentMagic {
-		le.PutUint32(raw[0x20:], uint32(layout.FlagExtents)) // i_flags
-	}
-	// Faults in the map are reported where they lie, in the superblock.
-	in := v.Home.DecodeInode(raw, s.JournalInum, at-0x28)
 	j, err := v.openMap(r, in)
 	if err != nil {
 		v.warn(at, "backup of the journal inode's map: %v", err)
@@ -158,6 +146,28 @@ func (v *View) backup(r io.ReaderAt) bool {
 	v.Journal, v.byBackup = j, true
 	v.Source = fmt.Sprintf("backup of inode %d in the superblock", ino)
 	return true
+}
+
+// BackupInode makes an inode of the copy that the superblock has of the journal inode's
+// map, nil where it has none.
+func BackupInode(fs *ext.FS) *ext.Inode {
+	s := fs.Super
+	if s.JnlBackupType != jnlBackupBlocks || s.JnlBlocks[0] == 0 {
+		return nil
+	}
+	raw := make([]byte, fs.InodeSize())
+	le.PutUint16(raw[0x0:], layout.ModeRegular|0o600) // i_mode
+	le.PutUint32(raw[0x4:], s.JnlBlocks[16])          // i_size_lo
+	le.PutUint32(raw[0x6c:], s.JnlBlocks[15])         // i_size_high
+	le.PutUint16(raw[0x1a:], 1)                       // i_links_count
+	for i, b := range s.JnlBlocks[:15] {
+		le.PutUint32(raw[0x28+4*i:], b) // i_block
+	}
+	if le.Uint16(raw[0x28:]) == extentMagic {
+		le.PutUint32(raw[0x20:], uint32(layout.FlagExtents)) // i_flags
+	}
+	// Faults in the map are reported where they lie, in the superblock.
+	return fs.DecodeInode(raw, s.JournalInum, fs.SuperOffset+0x10c-0x28) // s_jnl_blocks, i_block
 }
 
 // external opens the journal on a device.

@@ -1,6 +1,7 @@
 package undelete
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -26,6 +27,7 @@ func (f *finder) build(ctx context.Context) error {
 			return err
 		}
 		if l.live {
+			f.inUseCandidate(l)
 			f.goneNames(l)
 			if f.o.Versions {
 				f.versions(l)
@@ -196,7 +198,7 @@ func (f *finder) residue(c *Candidate, l *life) {
 		c.Evidence = append(c.Evidence, "slots of the extent tree still lead to its leaves, whose checksums hold")
 		return
 	}
-	if !f.strayMap(c, l) && !f.freedMap(c, l) {
+	if !f.strayMap(c, l) && (f.o.Former != nil && f.o.Former.Other || !f.freedMap(c, l)) {
 		c.Technique = NameOnly
 	}
 }
@@ -219,6 +221,6 @@ func (f *finder) slowTarget(c *Candidate) {
 	}
 	buf := make([]byte, bs)
 	if f.readBlock(buf, c, c.Runs[0].Physical) == nil && buf[0] != 0 {
-		c.Target = buf[:c.Size]
+		c.Target = bytes.Clone(buf[:c.Size])
 	}
 }

@@ -84,7 +84,7 @@ func (r *Result) Contents(c *Candidate, reused bool) Contents {
 		for i := range run.Len {
 			b := run.Physical + Block(i)
 			switch last := len(out.Runs) - 1; {
-			case !c.orphan && !r.f.logged(c, b) && r.f.fates.of(b, c.tx.tx()) == fateReused:
+			case !c.orphan && !r.f.logged(c, b) && r.f.fate(c, b) == fateReused:
 				out.Left++
 			case last >= 0 && out.Runs[last].Logical+out.Runs[last].Len == run.Logical+i && out.Runs[last].Physical+Block(out.Runs[last].Len) == b:
 				out.Runs[last].Len++

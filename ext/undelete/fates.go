@@ -1,6 +1,7 @@
 package undelete
 
 import (
+	"errors"
 	"math"
 	"math/bits"
 
@@ -16,6 +17,8 @@ const (
 	fateFree                // free, and was not taken since: every bitmap since then is in the log
 	fateLoose               // free, and no bitmap of then tells whether it was taken in between
 	fateReused              // in use by something else, or was since
+	fateOwn                 // still the file's own
+	fateLost                // wiped
 )
 
 // fates follow blocks through the bitmaps that the log holds.
@@ -37,6 +40,34 @@ func newFates(fs *ext.FS, log *history.Log) *fates {
 	return &fates{fs: fs, log: log, groups: map[uint32]*groupFate{}}
 }
 
+var errUntrusted = errors.New("the block bitmap is damaged")
+
+// trusted reports whether the block bitmap of a group can be believed: by its checksum, or,
+// where none tells, in that it has the group's own metadata in use.
+func (f *fates) trusted(group uint32) bool {
+	g := f.fs.Group(group)
+	if g == nil {
+		return false
+	}
+	if g.State == ext.GroupGood && f.fs.Super.MetadataCsum() {
+		stored, computed, err := f.fs.BlockBitmapSum(group)
+		return err == nil && stored == computed
+	}
+	bitmap, computed, err := f.fs.BlockBitmap(group)
+	if err != nil || computed {
+		return err == nil
+	}
+	start, end := f.fs.GroupStart(group), f.fs.GroupStart(group)+Block(f.fs.GroupBlocks(group))
+	for _, m := range f.fs.GroupMetadata(group) {
+		for _, b := range []Block{m.Start, m.Start + Block(m.Len) - 1} {
+			if bit := uint64(b-start) / uint64(f.fs.ClusterBlocks()); b >= start && b < end && (bit/8 >= uint64(len(bitmap)) || bitmap[bit/8]>>(bit%8)&1 == 0) {
+				return false
+			}
+		}
+	}
+	return g.State == ext.GroupGood || !allZero(bitmap)
+}
+
 // maxFateGroups bounds the groups that are held: 256 KiB each.
 const maxFateGroups = 512
 
@@ -49,7 +80,10 @@ func (f *fates) group(g uint32) *groupFate {
 	}
 	gf := &groupFate{}
 	f.groups[g] = gf
-	if gf.now, _, gf.err = f.fs.BlockBitmap(g); gf.err != nil || f.log == nil {
+	if gf.now, _, gf.err = f.fs.BlockBitmap(g); gf.err == nil && !f.trusted(g) {
+		gf.err = errUntrusted
+	}
+	if gf.err != nil || f.log == nil {
 		return gf
 	}
 	prev := []byte(nil)

@@ -44,6 +44,12 @@ func (c *Coverage) String() string {
 func (f *finder) cover(c *Candidate) {
 	bs := uint64(f.fs.BlockSize())
 	end := (c.Size + bs - 1) / bs
+	wiped := 0
+	defer func() {
+		if wiped > 0 {
+			c.damage = append(c.damage, fmt.Sprintf("%d of its blocks lie where the volume was wiped", wiped))
+		}
+	}()
 	for _, r := range c.Runs {
 		if r.Kind != ext.Data || r.Logical >= end && c.SizeKnown {
 			continue
@@ -61,7 +67,7 @@ func (f *finder) cover(c *Candidate) {
 				c.Coverage.Own++
 				f.dataLogged = f.dataLogged || c.Type == layout.ModeRegular
 			default:
-				switch fate := f.fates.of(b, c.tx.tx()); {
+				switch fate := f.fate(c, b); {
 				case fate == fateFree && !c.loose:
 					c.Coverage.Free++
 					if i == 0 && c.gone > 0 && !c.unseen {
@@ -69,6 +75,11 @@ func (f *finder) cover(c *Candidate) {
 					}
 				case fate == fateReused:
 					c.Coverage.Reused++
+				case fate == fateOwn:
+					c.Coverage.Own++
+				case fate == fateLost:
+					c.Coverage.Lost++
+					wiped++
 				default:
 					c.Coverage.Loose++
 				}
@@ -94,7 +105,12 @@ const (
 
 // grade judges a candidate, by what its map and its blocks prove.
 func (f *finder) grade(c *Candidate) {
-	say := func(format string, args ...any) { c.Evidence = append(c.Evidence, fmt.Sprintf(format, args...)) }
+	say := func(format string, args ...any) {
+		if len(args) > 0 {
+			format = fmt.Sprintf(format, args...)
+		}
+		c.Evidence = append(c.Evidence, format)
+	}
 	switch {
 	case c.Type != layout.ModeRegular && c.Type != layout.ModeDir && c.Type != layout.ModeSymlink:
 		c.Grade = Listed
@@ -119,7 +135,7 @@ func (f *finder) grade(c *Candidate) {
 	if c.Inline != nil || c.Type == layout.ModeSymlink && len(c.Runs) == 0 {
 		c.Grade = Intact
 		switch {
-		case f.csum && !authentic:
+		case f.csum && !authentic || f.o.Former != nil && f.o.Former.Other && !f.csum:
 			c.Grade = Unproven
 		case c.changed:
 			c.Grade = Unproven
@@ -131,12 +147,15 @@ func (f *finder) grade(c *Candidate) {
 		return
 	}
 	f.cover(c)
-	say("%s", c.Coverage.String())
+	doubt := f.formerDoubt(c)
+	say(c.Coverage.String())
 	for _, d := range c.damage {
-		say("%s", d)
+		say(d)
 	}
 	cov := &c.Coverage
 	switch {
+	case c.Size == 0 && c.SizeKnown && c.inUse && authentic && c.complete && f.csum && c.Type == layout.ModeRegular:
+		c.Grade = Intact
 	case c.Size == 0 && c.SizeKnown:
 		c.Grade = Unproven
 		say("empty when last recorded")
@@ -152,6 +171,9 @@ func (f *finder) grade(c *Candidate) {
 		if c.fast {
 			say("as of a fast commit: what was written after it is not in it")
 		}
+	case doubt != "":
+		c.Grade = Unproven
+		say(doubt)
 	case c.unseen:
 		c.Grade = Unproven
 		say("files came and went in one transaction since, which could have used its blocks and left no trace")

@@ -276,7 +276,11 @@ func (f *finder) gatherHome(ctx context.Context) error {
 	var found []*ext.Inode
 	first := f.fs.FirstIno()
 	err := f.fs.ScanInodes(ctx, func(_ int, in *ext.Inode) {
+		if f.former.active && !f.credible(in) {
+			return
+		}
 		if in.Links > 0 {
+			f.keepInUse(in)
 			var dir *ext.Inode
 			if in.IsDir() {
 				dir = f.fs.DecodeInode(bytes.Clone(in.Raw), in.Ino, in.Offset)

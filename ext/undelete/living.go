@@ -14,7 +14,7 @@ import (
 func (f *finder) goneNames(l *life) {
 	for _, i := range f.byAge(l) {
 		n := &f.names[i]
-		if n.there {
+		if n.there || f.o.Former != nil && f.pathNow(l) == nil {
 			continue
 		}
 		c := Candidate{Ino: l.ino, Gen: l.gen, Type: l.typ(), Live: true, Technique: NameOnly, Grade: Listed, Name: n.name, Path: f.path(n, 0)}

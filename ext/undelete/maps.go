@@ -271,6 +271,9 @@ func (m *mapper) indirect() {
 func (m *mapper) pointers(b Block, at, span uint64, level int) {
 	per := uint64(m.f.fs.BlockSize() / 4)
 	ok := m.sources(b, func(buf []byte) bool {
+		if allZero(buf) || m.f.overwritten(int64(b)*int64(len(buf)), int64(len(buf))) {
+			return false // one that maps nothing is never made
+		}
 		list := make([]Block, per)
 		for i := range list {
 			if list[i] = Block(le.Uint32(buf[4*i:])); list[i] != 0 && !m.f.fs.InRange(list[i], 1) {

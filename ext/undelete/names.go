@@ -22,6 +22,7 @@ type nameRef struct {
 	name   []byte
 	source string // in words
 	there  bool   // it is there today
+	kept   bool   // name is the name's own copy
 	old    bool   // from before all that the log holds, where it is of a block that the log wrote over since
 }
 
@@ -49,6 +50,7 @@ func (f *finder) gatherNames(ctx context.Context) error {
 	for _, n := range gaps {
 		f.addName(n)
 	}
+	f.bindNames(false)
 	if f.log != nil {
 		err := f.log.EachName(ctx, func(n *history.Name) {
 			f.addName(nameRef{dir: n.Dir, dirGen: n.DirGen, ino: n.Ino, tx: after(n.Tx, n.Fast), typ: n.Type, name: n.Bytes, source: "a copy of its directory in the journal"})
@@ -79,7 +81,9 @@ func (f *finder) addName(n nameRef) {
 	if len(f.names) >= maxNames {
 		return
 	}
-	n.name = bytes.Clone(n.name)
+	if !n.kept {
+		n.name = bytes.Clone(n.name)
+	}
 	n.there = l.live && f.now.has(n.dir, n.ino, n.name)
 	f.index.at[k] = int32(len(f.names))
 	l.names = append(l.names, len(f.names))
@@ -101,6 +105,13 @@ func (f *finder) owner(n *nameRef) *life {
 		for i := len(list) - 1; i >= 0; i-- {
 			if !list[i].live && fits(list[i]) {
 				return list[i]
+			}
+		}
+		if f.o.Former != nil { // its directory is lost, and the name was there
+			for _, l := range list {
+				if fits(l) {
+					return l
+				}
 			}
 		}
 		return nil

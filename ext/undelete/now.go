@@ -102,6 +102,7 @@ func (f *finder) directories(ctx context.Context) (gaps []nameRef, err error) {
 			case e.Removed:
 				gap(dir.Ino, dir.Generation, e.Ino, e.Type, e.Name)
 			default:
+				f.thereName(dir.Ino, dir.Generation, e.Ino, e.Type, e.Name)
 				add(ext.Workers(), dir.Ino, e.Ino, e.Name)
 			}
 		}
@@ -111,6 +112,9 @@ func (f *finder) directories(ctx context.Context) (gaps []nameRef, err error) {
 			return
 		}
 		facts := dirs[d.Dir]
+		if !f.soundDirBlock(b, d.Physical, d.Dir, facts.gen) {
+			return
+		}
 		v := ext.DirBlockView{Logical: uint64(d.Logical), Bytes: b, Offset: f.fs.BlockOffset(d.Physical)}
 		f.fs.RemovedRecords(v, facts.flags, false, func(e *layout.Dirent) {
 			mu.Lock()
@@ -121,6 +125,7 @@ func (f *finder) directories(ctx context.Context) (gaps []nameRef, err error) {
 		var e layout.Dirent
 		for records.Next(&e) {
 			if e.Ino != 0 {
+				f.thereName(d.Dir, facts.gen, e.Ino, e.Type, e.Name)
 				add(w, d.Dir, e.Ino, e.Name)
 			}
 		}

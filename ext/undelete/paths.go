@@ -37,8 +37,9 @@ func (f *finder) dirPath(ino Ino, gen uint32, tx moment, depth int) []byte {
 	if depth > maxDepth {
 		return nil
 	}
-	f.dirs[key] = nil // a circle ends here
-	if in, err := f.fs.Inode(ino); err == nil && in.Links > 0 && in.IsDir() && (in.Generation == gen || gen == 0) {
+	f.dirs[key] = nil           // a circle ends here
+	former := f.o.Former != nil // what lies above may be lost: names alone tell
+	if in, err := f.fs.Inode(ino); !former && err == nil && in.Links > 0 && in.IsDir() && (in.Generation == gen || gen == 0) {
 		p, err := f.fs.PathOf(in)
 		if err == nil {
 			f.dirs[key] = p
@@ -46,10 +47,10 @@ func (f *finder) dirPath(ino Ino, gen uint32, tx moment, depth int) []byte {
 		return f.dirs[key]
 	}
 	l := f.lives[key]
-	if l == nil && gen == 0 {
+	if l == nil && (gen == 0 || former) {
 		l = f.at(ino, tx)
 	}
-	if l == nil || l.live {
+	if l == nil || l.live && !former {
 		return nil
 	}
 	for _, i := range f.byAge(l) {
@@ -71,6 +72,16 @@ func (f *finder) byAge(l *life) []int {
 	return l.names
 }
 
+// inDirectory is the source of most names.
+const inDirectory = "its directory"
+
+func nameWords(source string) string {
+	if source == inDirectory {
+		return "its name: " + inDirectory // a constant, and one for all
+	}
+	return "its name: " + source
+}
+
 // nameIt gives a candidate its names.
 func (f *finder) nameIt(c *Candidate, l *life) {
 	for k, i := range f.byAge(l) {
@@ -79,11 +90,14 @@ func (f *finder) nameIt(c *Candidate, l *life) {
 		switch {
 		case c.Name == nil:
 			c.Name, c.Path = n.name, p
-			c.Evidence = append(c.Evidence, "its name: "+n.source)
+			c.Evidence = append(c.Evidence, nameWords(n.source))
 		case c.Path == nil && p != nil && k < 64:
 			c.Name, c.Path = n.name, p
 		case p != nil && len(c.Others) < 64 && !bytes.Equal(p, c.Path):
 			c.Others = append(c.Others, p)
 		}
+	}
+	if f.o.Former != nil && c.Path == nil {
+		c.Below = f.below(l)
 	}
 }

@@ -60,8 +60,13 @@ func NewPlacement(all []*Candidate, reserved ...string) *Placement {
 	for _, c := range all {
 		if c.Path != nil {
 			p.folder(parent(string(c.Path)))
-		} else if p.none == "" && c.Type != layout.ModeDir {
+		} else if p.none == "" && (c.Type != layout.ModeDir || c.Below != nil) {
 			p.none = p.claim(Nameless, nil)
+		}
+	}
+	for _, c := range all {
+		if c.Path == nil && c.Below != nil {
+			p.folderBelow(parent(string(c.Below)))
 		}
 	}
 	return p
@@ -84,10 +89,29 @@ func (p *Placement) folder(dir string) string {
 	return out
 }
 
+// folderBelow gives the output of a directory that is below one without a path, as
+// "@12/a": in the folder of files without a path.
+func (p *Placement) folderBelow(dir string) string {
+	if dir == "" {
+		return p.none
+	}
+	key := "\x00" + dir // no path has that
+	if out, known := p.folders[key]; known {
+		return out
+	}
+	up := parent(dir)
+	out := p.claim(path.Join(p.folderBelow(up), SafeName([]byte(strings.TrimPrefix(dir[len(up):], "/")))), nil)
+	p.folders[key] = out
+	return out
+}
+
 // Directory gives the folder that a deleted directory becomes, "" where its path is not
 // known. Two of one path become one folder.
 func (p *Placement) Directory(c *Candidate) string {
 	if c.Path == nil {
+		if c.Below != nil {
+			return p.folderBelow(string(c.Below))
+		}
 		return ""
 	}
 	return p.folder(string(c.Path))
@@ -100,6 +124,8 @@ func (p *Placement) File(c *Candidate) (output string, other *Candidate) {
 	case c.Path != nil:
 		up := parent(string(c.Path))
 		want = path.Join(p.folder(up), SafeName([]byte(strings.TrimPrefix(string(c.Path)[len(up):], "/"))))
+	case c.Below != nil:
+		want = path.Join(p.folderBelow(parent(string(c.Below))), SafeName(c.Below[len(parent(string(c.Below)))+1:]))
 	case c.Name != nil:
 		want = path.Join(p.none, SafeName(c.Name))
 	case c.Ino == 0 && len(c.Runs) > 0:

@@ -24,6 +24,9 @@ func (f *finder) strayFiles(ctx context.Context) error {
 	if err := f.indirectFiles(ctx, known); err != nil {
 		return err
 	}
+	if f.o.Former != nil && f.o.Former.Other {
+		return nil // bitmaps do not tell what was freed: they may be the other's
+	}
 	return f.freedFiles(ctx, known)
 }
 

@@ -34,11 +34,15 @@ type strayEvidence struct {
 // the seed is looked for among those of all incarnations: a chance hit has odds of one
 // to 2^32 divided by their number.
 func (f *finder) strays(ctx context.Context) error {
-	free, err := f.freeBlocks(ctx)
+	blocks := f.freeBlocks
+	if f.o.Former != nil {
+		blocks = f.unclaimedBlocks
+	}
+	free, err := blocks(ctx)
 	if err != nil {
 		return err
 	}
-	if limit := f.o.ScanLimit; limit > 0 {
+	if limit := f.o.ScanLimit; limit > 0 && f.o.Former == nil {
 		if n := uint64(free.count()) * uint64(f.fs.BlockSize()); n > limit {
 			f.result.Unscanned = n
 			return nil
@@ -265,6 +269,10 @@ func (f *finder) strayNames(s stray, dir lifeKey, source string) {
 		n.old = s.tx == strayUncovered
 		if covered {
 			n.tx = after(int(s.tx), 0)
+		}
+		if f.o.Former != nil && s.tx == strayAtHome && f.byIno[n.ino] == nil {
+			f.lostName(n)
+			return
 		}
 		f.addName(n)
 	})

@@ -237,7 +237,7 @@ type strayScan struct {
 func (f *finder) scanStrays(ctx context.Context, free bitset, pointers bool) ([]stray, error) {
 	s := &strayScan{f: f, fs: f.fs.Seed(), free: free, pointers: pointers, found: make([][]stray, ext.Workers())}
 	s.left.Store(maxStrays)
-	err := f.scanFree(ctx, free, func(w int, b Block, buf []byte) { s.look(w, stray{block: b, tx: strayAtHome}, buf) })
+	err := f.scanFree(ctx, f.toScan(free), func(w int, b Block, buf []byte) { s.look(w, stray{block: b, tx: strayAtHome}, buf) })
 	if err != nil {
 		return nil, err
 	}
@@ -259,6 +259,13 @@ func (s *strayScan) keep(w int, one stray) {
 
 // look recognises one block.
 func (s *strayScan) look(w int, one stray, b []byte) {
+	if s.f.o.Former != nil && one.tx == strayAtHome && allZero(b) {
+		s.f.former.setZero(one.block)
+		return
+	}
+	if s.f.o.Former != nil && one.tx == strayAtHome && !s.free.has(one.block) {
+		return // some file's that was in use
+	}
 	switch head := le.Uint32(b); {
 	case head&0xffff == 0xf30a:
 		if node, seed, ok := s.extents(b); ok {

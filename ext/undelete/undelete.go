@@ -88,6 +88,11 @@ type Candidate struct {
 	Grade     Grade
 	Coverage  Coverage
 
+	// Below is the path from a directory whose own is not known, as "@12/a/b", where
+	// Path is nil.
+	Below []byte
+
+	inUse    bool   // it was in use: of a former file system
 	tx       moment // the transaction that In is of; latest for home
 	gone     moment // the one that deleted it, 0 where that is not known
 	fast     bool
@@ -119,6 +124,7 @@ type Options struct {
 	// ScanLimit is how many bytes of free space may be scanned for stray metadata:
 	// where there are more, none is. 0 scans whatever there is.
 	ScanLimit uint64
+	Former    *Former // the file system is a former one; ScanLimit does not count then
 	Progress  func(what string, done, total int)
 }
 
@@ -152,8 +158,9 @@ type finder struct {
 	hidden     map[int]bool       // transactions in which blocks may have been taken and freed, unseen
 	dirs       map[lifeKey][]byte // paths of directories, nil where there is none
 	stray      strayEvidence
-	freed      map[int]*freedSet   // by transaction; nil until they are needed
-	shrunk     map[int]bool        // transactions in which a file that went on lost blocks
+	freed      map[int]*freedSet // by transaction; nil until they are needed
+	shrunk     map[int]bool      // transactions in which a file that went on lost blocks
+	former     formerWork
 	hints      []ext.Run           // runs that were freed together: files begin and end with them
 	xattrs     map[uint32][]uint32 // blocks of the log that nothing covers, by the seed of their xattr checksum; nil until they are needed
 	result     *Result
@@ -162,7 +169,7 @@ type finder struct {
 // Find lists everything that was deleted. The error is ctx's.
 func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 	f := &finder{o: o, view: v, fs: v.FS, running: inUse(v), csum: v.FS.Super.MetadataCsum(), lives: map[lifeKey]*life{}, byIno: map[Ino][]*life{},
-		dirs: map[lifeKey][]byte{}, today: generations{}, now: nowNames{seed: maphash.MakeSeed()}, shrunk: map[int]bool{}, result: &Result{}}
+		dirs: map[lifeKey][]byte{}, today: generations{}, now: nowNames{seed: maphash.MakeSeed()}, shrunk: map[int]bool{}, former: newFormerWork(&o), result: &Result{}}
 	l, err := history.Open(v)
 	switch {
 	case err == nil:
@@ -172,7 +179,7 @@ func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 	}
 	f.result.f = f
 	f.fates = newFates(f.fs, f.log)
-	for _, step := range []func(context.Context) error{f.gatherHome, f.gatherLog, f.settle, f.gatherNames, f.strays, f.build, f.strayFiles, f.carve} {
+	for _, step := range []func(context.Context) error{f.gatherHome, f.gatherLog, f.settle, f.inUse, f.gatherNames, f.strays, f.lostNames, f.build, f.strayFiles, f.carve} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

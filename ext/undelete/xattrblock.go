@@ -42,10 +42,10 @@ func (f *finder) xattrBlock(c *Candidate, b Block) (block []byte, entries []layo
 			return buf, entries, nil
 		}
 	}
-	fate := f.fates.of(b, c.tx.tx())
-	free := fate == fateFree || fate == fateLoose
+	fate := f.fate(c, b)
+	free := fate == fateFree || fate == fateLoose || fate == fateOwn
 	if free && sound(f.fs.ReadBlock(buf, b)) {
-		if fate == fateFree && !c.loose {
+		if fate == fateOwn || fate == fateFree && !c.loose {
 			return buf, entries, nil
 		}
 		return buf, entries, errXattrsFree
@@ -125,7 +125,7 @@ func (f *finder) strayXattrs(b Block) []uint32 {
 			if err != nil {
 				return
 			}
-			seed := crcSeed(h.Checksum, layout.XattrBlockChecksum(buf, 0, 0), len(buf))
+			seed := layout.SeedOf(h.Checksum, layout.XattrBlockChecksum(buf, 0, 0), len(buf))
 			mu.Lock()
 			defer mu.Unlock()
 			if kept++; kept <= maxStrayXattrs {
