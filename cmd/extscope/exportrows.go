@@ -232,7 +232,7 @@ func (x *exporter) deleted(scan bool) error {
 	if scan {
 		opt.ScanLimit = 0
 	}
-	r, err := x.v.deleted(x.ctx, x.e, x.out, opt)
+	r, err := x.v.deleted(x.ctx, x.e, x.out, nil, opt)
 	if err != nil {
 		return err
 	}
