@@ -63,8 +63,8 @@ func (v *evidence) lookFormer(ctx context.Context, o *opened, out *output) (*for
 	if o.part.Available < section.Size() {
 		section = o.image.Section(o.part)
 	}
-	p := out.progress(o.env, "scan")
-	found, err := former.Look(ctx, section, section.Size(), func(done, total int64) { p.set(int(done>>20), int(total>>20)) })
+	p := out.reading(o.env, "scan", section.Size())
+	found, err := former.Look(ctx, section, section.Size(), func(done, _ int64) { p.done.Store(done) })
 	p.end()
 	if err != nil {
 		return nil, err

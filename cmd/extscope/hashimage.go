@@ -28,7 +28,7 @@ func (o *hashOptions) image(ctx context.Context, e *env, name string) error {
 			o.set.add(d.Algorithm)
 		}
 	}
-	p := o.progress(e, "hash")
+	p := o.reading(e, "hash", im.Size())
 	sums, err := hashEvidence(ctx, e, im, o.set, p)
 	p.end()
 	if err != nil {
@@ -154,7 +154,7 @@ func hashEvidence(ctx context.Context, e *env, im *image.Image, set *digestSet, 
 			off += max(damagedLength(err, off), 512)
 		}
 		pieces <- b[:n]
-		p.set(int(off>>10), int(im.Size()>>10))
+		p.done.Store(off)
 	}
 	close(pieces)
 	wg.Wait()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/jbd2"
@@ -55,7 +56,7 @@ func (v *View) internal(r io.ReaderAt) {
 	if in, readErr := v.Home.Inode(ino); readErr == nil {
 		off = in.Offset
 	}
-	v.warn(off, "journal inode %d: %v", ino, err)
+	v.warn(off, "journal inode %d: %s", ino, strings.ReplaceAll(err.Error(), "\n", "; "))
 	v.Failed = true
 	if v.backup(r) || j == nil {
 		return
