@@ -61,6 +61,9 @@ func Open(name string, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.SectorSize == 0 {
+		o.SectorSize = im.options.SectorSize // what the container says, if it does
+	}
 	im.name, im.options = name, o
 	return im, nil
 }

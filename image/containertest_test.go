@@ -1,0 +1,177 @@
+package image
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// fixture unpacks a file of testdata/containers into dir.
+func fixture(t testing.TB, dir, name string) string {
+	t.Helper()
+	f, err := os.Open(filepath.Join("..", "testdata", "containers", name+".gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, filepath.Base(name))
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// sameAsRaw holds what was converted against the raw image: its size, every byte from the
+// first to the last, 8 goroutines that read at random places, and what Map says.
+func sameAsRaw(t *testing.T, raw, converted string, o Options) {
+	t.Helper()
+	want, err := os.ReadFile(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	im, err := Open(converted, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer im.Close()
+	if im.Size() != int64(len(want)) {
+		t.Fatalf("size %d, want %d", im.Size(), len(want))
+	}
+	got, err := io.ReadAll(io.NewSectionReader(im, 0, im.Size()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		for i := range got {
+			if got[i] != want[i] {
+				t.Fatalf("byte %d is %#x, want %#x", i, got[i], want[i])
+			}
+		}
+	}
+	for off := int64(0); off < im.Size(); {
+		kind, n := im.Map(off)
+		if n < 1 || n > im.Size()-off || kind == Absent || kind == Zero && !allZero(want[off:off+n]) {
+			t.Fatalf("Map(%d) is %d, %d", off, kind, n)
+		}
+		off += n
+	}
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(7, uint64(g)))
+			for range 200 {
+				off := r.Int64N(im.Size())
+				p := make([]byte, min(r.Int64N(200<<10), im.Size()-off))
+				n, err := im.ReadAt(p, off)
+				if err != nil && err != io.EOF || !bytes.Equal(p[:n], want[off:][:len(p)]) {
+					t.Errorf("%d bytes at %d: %d, %v", len(p), off, n, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// corrupt opens n copies of a container, each with some bytes changed or cut off at the
+// end, and reads all of it: whatever comes of that, it takes no memory to speak of, and an
+// error of reading names its range. Where checksums guard everything, no byte is wrong.
+func corrupt(t *testing.T, file string, n int, checksummed bool) {
+	t.Helper()
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	im, err := Open(file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fetch(im, 0, int(im.Size()))
+	im.Close()
+	path := filepath.Join(filepath.Dir(file), "hurt-"+filepath.Base(file)) // where its parents lie
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	write := func(b []byte, at int) {
+		t.Helper()
+		if _, err := f.WriteAt(b, int64(at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(good, 0)
+	r := rand.New(rand.NewPCG(11, uint64(len(good))))
+	buf := make([]byte, 64<<10)
+	var from, damaged int // between these the file may differ from the good one
+	for i := range n {
+		write(good[from:damaged], from) // what was damaged before
+		from, damaged = len(good), 0
+		if i%4 == 0 {
+			from, damaged = r.IntN(len(good)), len(good)
+			if err := f.Truncate(int64(from)); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			for range 1 + r.IntN(4) {
+				at := r.IntN(len(good))
+				if i%2 == 0 {
+					at = r.IntN(min(len(good), 4096)) // where headers are
+				}
+				write([]byte{byte(r.Uint32())}, at)
+				from, damaged = min(from, at), max(damaged, at+1)
+			}
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		im, err := Open(path, Options{})
+		if err != nil {
+			if err.Error() == "" || strings.Contains(err.Error(), "%!") {
+				t.Fatalf("case %d: %q", i, err)
+			}
+			continue
+		}
+		for off := int64(0); off < min(im.Size(), 2*int64(len(want))); off += int64(len(buf)) {
+			n, err := im.ReadAt(buf[:min(int64(len(buf)), im.Size()-off)], off)
+			_, span := im.Map(off)
+			if span < 1 || span > im.Size()-off {
+				t.Fatalf("case %d: Map(%d) has %d bytes of %d", i, off, span, im.Size())
+			}
+			if err != nil && err != io.EOF && !located(err) {
+				t.Fatalf("case %d, byte %d: %v", i, off, err)
+			}
+			if checksummed && off+int64(n) <= int64(len(want)) && !bytes.Equal(buf[:n], want[off:][:n]) {
+				t.Fatalf("case %d: wrong bytes from %d on, and no error", i, off)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 64<<20+2*int64(len(want)) {
+			t.Errorf("case %d: %d bytes allocated", i, grown)
+		}
+		im.Close()
+	}
+}
+
+// located tells whether an error has the range that it is about.
+func located(err error) bool {
+	var damage *DamageError
+	var missing *MissingError
+	var absent *AbsentError
+	var read *ReadError
+	return errors.As(err, &damage) || errors.As(err, &missing) || errors.As(err, &absent) || errors.As(err, &read)
+}

@@ -1,0 +1,43 @@
+#!/bin/bash
+# Makes the images in this folder: one small ext4 file system, raw.img.gz, in each form that
+# evidence comes in. It takes e2fsprogs and qemu-utils, but no root. The raw image is kept
+# where it is there: made anew it has other times.
+set -euo pipefail
+cd "$(dirname "$0")"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export PATH="$PATH:/usr/sbin:/sbin" LC_ALL=C TZ=UTC E2FSPROGS_FAKE_TIME=1740819600
+raw=$work/raw.img
+
+if [ ! -e raw.img.gz ]; then
+	umask 022
+	mkdir -p "$work/tree/dir"
+	seq 1 60000 >"$work/tree/seq"
+	truncate -s 307200 "$work/tree/seq"
+	head -c 102400 /dev/zero >"$work/tree/zeros"
+	for i in $(seq -w 1 20); do echo "file $i" >"$work/tree/dir/file-$i"; done
+	for i in 1 2 3; do ln -s "dir/file-0$i" "$work/tree/link-$i"; done
+	find "$work/tree" -exec touch -h -d @1740819600 {} +
+	mke2fs -q -t ext4 -b 1024 -O ^has_journal -U 6d8c2f0e-3b59-4f0a-9d7e-2f6a51c4b8e1 \
+		-E hash_seed=6d8c2f0e-3b59-4f0a-9d7e-2f6a51c4b8e1,root_owner=0:0 -d "$work/tree" "$raw" 4M
+	gzip -9nc "$raw" >raw.img.gz
+fi
+gzip -dc raw.img.gz >"$raw"
+
+# put DIR FILE...: stores what was made.
+put() {
+	local dir=$1 f
+	mkdir -p "$dir"
+	shift
+	for f; do gzip -9nc "$work/$f" >"$dir/$f.gz"; done
+}
+
+# vhd, vhdx, vdi: by qemu-img, and by virtual.py what that does not write
+qemu-img convert -f raw -O vpc -o subformat=fixed,force_size=on "$raw" "$work/fixed.vhd"
+qemu-img convert -f raw -O vpc -o subformat=dynamic,force_size=on "$raw" "$work/dynamic.vhd"
+qemu-img convert -f raw -O vhdx -o block_size=1M "$raw" "$work/dynamic.vhdx"
+qemu-img convert -f raw -O vdi "$raw" "$work/dynamic.vdi"
+./virtual.py "$work"
+put vhd fixed.vhd dynamic.vhd child.vhd middle.vhd parent.vhd
+put vhdx dynamic.vhdx log.vhdx child.vhdx parent.vhdx
+put vdi dynamic.vdi child.vdi parent.vdi
