@@ -111,7 +111,7 @@ func TestVHDXParts(t *testing.T) {
 			header(b, vhdxHeaders[1], func(h []byte) { h[20]++; h[33]++ })
 		}, nil, "two different headers of the same sequence number (byte 65544)", nil},
 		{"version", func(b []byte) { both(b, func(h []byte) { h[66] = 2 }) }, nil, "version 2 is not supported; " + byQemu, nil},
-		{"region table", func(b []byte) { b[192<<10+20]++ }, raw, "", []string{"region table of disk.vhdx is damaged"}},
+		{"region table", func(b []byte) { b[192<<10+20]++ }, raw, "", []string{"region table of disk.vhdx is damaged (checksum does not match): its copy was used"}},
 		{"both region tables", func(b []byte) { b[192<<10+20]++; b[256<<10+20]++ }, nil, "region table: checksum does not match (byte 196608)", nil},
 		{"log of nothing", func(b []byte) { both(b, func(h []byte) { h[50] = 1 }) }, nil, "log with nothing in it that can be replayed, though it is not empty (byte 1048576)", nil},
 		{"log of a later version", func(b []byte) { both(b, func(h []byte) { h[50], h[64] = 1, 1 }) }, nil, "log of version 1, which is not supported (byte 1048576)", nil},

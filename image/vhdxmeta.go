@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -80,25 +81,28 @@ func decodeVHDXMetadata(b []byte) ([]vhdxItem, error) {
 	return items, nil
 }
 
-// regions reads the first region table that is valid.
+// regions reads the region table: the first of the two that is valid.
 func (v *vhdxFile) regions() ([]vhdxRegion, error) {
-	var failed error
+	var tables [2][]vhdxRegion
+	var errs [2]error
 	for i, at := range vhdxRegions {
-		regions, err := decodeVHDXRegions(fetch(v.r, at, vhdxTableLen))
-		if err == nil {
-			if i > 0 {
-				warnf(&v.warnings, "the region table of %s is damaged: its copy was used", filepath.Base(v.name))
-			}
-			return regions, nil
-		}
-		if failed == nil || errors.Is(failed, errWrongType) {
-			failed = err
+		if tables[i], errs[i] = decodeVHDXRegions(fetch(v.r, at, vhdxTableLen)); errors.Is(errs[i], errWrongType) {
+			errs[i] = errors.New("no signature")
 		}
 	}
-	if errors.Is(failed, errWrongType) {
-		failed = errors.New("no signature")
+	base := filepath.Base(v.name)
+	switch {
+	case errs[0] != nil && errs[1] != nil:
+		return nil, v.bad(vhdxRegions[0], "region table: %v", errs[0])
+	case errs[0] != nil:
+		warnf(&v.warnings, "the region table of %s is damaged (%v): its copy was used", base, errs[0])
+		return tables[1], nil
+	case errs[1] != nil:
+		warnf(&v.warnings, "the copy of the region table of %s is damaged (%v)", base, errs[1])
+	case !slices.Equal(tables[0], tables[1]):
+		warnf(&v.warnings, "the region table of %s and its copy differ: the first was used", base)
 	}
-	return nil, v.bad(vhdxRegions[0], "region table: %v", failed)
+	return tables[0], nil
 }
 
 // readMetadata reads what the metadata region says of the disk, and finds the block
