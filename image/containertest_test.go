@@ -14,29 +14,6 @@ import (
 	"testing"
 )
 
-// fixture unpacks a file of testdata/containers into dir.
-func fixture(t testing.TB, dir, name string) string {
-	t.Helper()
-	f, err := os.Open(filepath.Join("..", "testdata", "containers", name+".gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, filepath.Base(name))
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // sameAsRaw holds what was converted against the raw image: its size, every byte from the
 // first to the last, 8 goroutines that read at random places, and what Map says.
 func sameAsRaw(t *testing.T, raw, converted string, o Options) {
@@ -97,12 +74,7 @@ func corrupt(t *testing.T, file string, n int, checksummed bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	im, err := Open(file, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := fetch(im, 0, int(im.Size()))
-	im.Close()
+	want := contents(t, file)
 	path := filepath.Join(filepath.Dir(file), "hurt-"+filepath.Base(file)) // where its parents lie
 	f, err := os.Create(path)
 	if err != nil {
@@ -174,4 +146,34 @@ func located(err error) bool {
 	var absent *AbsentError
 	var read *ReadError
 	return errors.As(err, &damage) || errors.As(err, &missing) || errors.As(err, &absent) || errors.As(err, &read)
+}
+
+// contents are all bytes of an image.
+func contents(t testing.TB, file string) []byte {
+	t.Helper()
+	im := mustOpen(t, file)
+	b, err := io.ReadAll(io.NewSectionReader(im, 0, im.Size()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// stored unpacks testdata/containers/NAME.gz into a new file.
+func stored(t testing.TB, name string) string {
+	t.Helper()
+	f, err := os.Open(filepath.Join("..", "testdata", "containers", filepath.FromSlash(name)+".gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tempFile(t, filepath.Base(name), b)
 }

@@ -33,7 +33,7 @@ func TestParents(t *testing.T) {
 			}, "symlink|symlink|no vdi of this UUID"},
 			{"of another format", func(t *testing.T, child, parent string) { replace(t, parent, make([]byte, 4096)) }, "is no vhd|is no vhdx|no vdi of this UUID"},
 			{"another disk", func(t *testing.T, child, parent string) {
-				b, err := os.ReadFile(fixture(t, t.TempDir(), form+"/dynamic."+form))
+				b, err := os.ReadFile(storedIn(t, t.TempDir(), form+"/dynamic."+form))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -47,10 +47,10 @@ func TestParents(t *testing.T) {
 		} {
 			t.Run(form+", "+tt.name, func(t *testing.T) {
 				dir := t.TempDir()
-				child, parent := fixture(t, dir, form+"/child."+form), fixture(t, dir, form+"/parent."+form)
+				child, parent := storedIn(t, dir, form+"/child."+form), storedIn(t, dir, form+"/parent."+form)
 				if form == "vhd" {
 					// The middle of the chain is the one whose parent is changed.
-					child = fixture(t, dir, "vhd/middle.vhd")
+					child = storedIn(t, dir, "vhd/middle.vhd")
 				}
 				tt.change(t, child, parent)
 				_, err := Open(child, Options{})
@@ -67,7 +67,7 @@ func TestParents(t *testing.T) {
 // A vhd of a parent that is the vhd's own child is refused, and so is a chain without end.
 func TestParentCycle(t *testing.T) {
 	dir := t.TempDir()
-	child, middle := fixture(t, dir, "vhd/child.vhd"), fixture(t, dir, "vhd/middle.vhd")
+	child, middle := storedIn(t, dir, "vhd/child.vhd"), storedIn(t, dir, "vhd/middle.vhd")
 	b, err := os.ReadFile(middle)
 	if err != nil {
 		t.Fatal(err)

@@ -6,8 +6,8 @@ import (
 	"sort"
 )
 
-// A patch is bytes written over a file in memory.
-type patch struct {
+// A filePatch is bytes written over a file in memory.
+type filePatch struct {
 	off, n int64
 	data   []byte // n bytes; nil for zeros
 }
@@ -15,13 +15,13 @@ type patch struct {
 // A patchedFile is a file and what was written over it.
 type patchedFile struct {
 	r       io.ReaderAt
-	size    int64   // with what the patches add; zeros between
-	patches []patch // in order, none over another
+	size    int64       // with what the patches add; zeros between
+	patches []filePatch // in order, none over another
 }
 
 // newPatched lays patches over a file of size bytes, later ones over earlier ones. A patch
 // of data must not be covered in part, as holds where all are of whole sectors.
-func newPatched(r io.ReaderAt, size int64, patches []patch) *patchedFile {
+func newPatched(r io.ReaderAt, size int64, patches []filePatch) *patchedFile {
 	f := &patchedFile{r: r, size: size}
 	var bounds []int64
 	for _, p := range patches {
@@ -30,7 +30,7 @@ func newPatched(r io.ReaderAt, size int64, patches []patch) *patchedFile {
 	}
 	slices.Sort(bounds)
 	bounds = slices.Compact(bounds)
-	pieces := make([]patch, len(bounds))
+	pieces := make([]filePatch, len(bounds))
 	free := make([]int, len(bounds)+1) // from a bound on, one whose piece may be free
 	for i := range free {
 		free[i] = i
@@ -45,7 +45,7 @@ func newPatched(r io.ReaderAt, size int64, patches []patch) *patchedFile {
 	for _, p := range slices.Backward(patches) {
 		i, _ := slices.BinarySearch(bounds, p.off)
 		for i = next(i); i < len(bounds) && bounds[i] < p.off+p.n; i = next(i) {
-			pieces[i] = patch{bounds[i], bounds[i+1] - bounds[i], p.data}
+			pieces[i] = filePatch{bounds[i], bounds[i+1] - bounds[i], p.data}
 			free[i] = i + 1
 		}
 	}

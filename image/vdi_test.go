@@ -119,7 +119,7 @@ func TestVDIAgainstQemu(t *testing.T) {
 // TestVDIParentChanged changes the parent's modification UUID.
 func TestVDIParentChanged(t *testing.T) {
 	dir := t.TempDir()
-	child, parent := fixture(t, dir, "vdi/child.vdi"), fixture(t, dir, "vdi/parent.vdi")
+	child, parent := storedIn(t, dir, "vdi/child.vdi"), storedIn(t, dir, "vdi/parent.vdi")
 	b, err := os.ReadFile(parent)
 	if err != nil {
 		t.Fatal(err)

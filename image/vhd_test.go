@@ -91,7 +91,7 @@ func TestVHDSize(t *testing.T) {
 func TestVHDFooterPlaces(t *testing.T) {
 	dir := t.TempDir()
 	read := func(name string) []byte {
-		b, err := os.ReadFile(fixture(t, dir, name))
+		b, err := os.ReadFile(storedIn(t, dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}

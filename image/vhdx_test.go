@@ -73,8 +73,8 @@ func TestVHDXLocator(t *testing.T) {
 // TestVHDXParts changes parts of a vhdx: what has a copy is read from it.
 func TestVHDXParts(t *testing.T) {
 	dir := t.TempDir()
-	raw, _ := os.ReadFile(fixture(t, dir, "raw.img"))
-	good, err := os.ReadFile(fixture(t, dir, "vhdx/dynamic.vhdx"))
+	raw, _ := os.ReadFile(storedIn(t, dir, "raw.img"))
+	good, err := os.ReadFile(storedIn(t, dir, "vhdx/dynamic.vhdx"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestVHDXAgainstQemu(t *testing.T) {
 // TestVHDXLogAgainstQemu replays a log in memory, and qemu on disk.
 func TestVHDXLogAgainstQemu(t *testing.T) {
 	dir := t.TempDir()
-	path, back := fixture(t, dir, "vhdx/log.vhdx"), filepath.Join(dir, "back.raw")
+	path, back := storedIn(t, dir, "vhdx/log.vhdx"), filepath.Join(dir, "back.raw")
 	im := mustOpen(t, path)
 	warned(t, im.Warnings(), "the log of log.vhdx goes on with an entry that was not written whole", "2 entries were replayed, in memory only")
 	got := fetch(im, 0, int(im.Size()))

@@ -195,13 +195,13 @@ func replayVHDXLog(r io.ReaderAt, size int64, name string, h vhdxHeader, warning
 }
 
 // patches lists what entries write, in order. It takes the sectors of the log for it.
-func (l *vhdxLog) patches(entries []*vhdxEntry) []patch {
-	var list []patch
+func (l *vhdxLog) patches(entries []*vhdxEntry) []filePatch {
+	var list []filePatch
 	for _, e := range entries {
 		data := e.headSectors()
 		for i := range e.descriptors {
 			d := e.descriptor(l, i)
-			p := patch{off: int64(le.Uint64(d[16:]))}
+			p := filePatch{off: int64(le.Uint64(d[16:]))}
 			if string(d[:4]) == "zero" {
 				p.n = int64(le.Uint64(d[8:]))
 			} else {

@@ -10,7 +10,7 @@ import (
 )
 
 // logEntry is a log entry as MS-VHDX 2.3.1 lays it out: of patches, whose data is 4 KiB.
-func logEntry(tail int64, sequence uint64, patches ...patch) []byte {
+func logEntry(tail int64, sequence uint64, patches ...filePatch) []byte {
 	var desc, data []byte
 	for _, p := range patches {
 		d := make([]byte, 32)
@@ -58,8 +58,8 @@ func logOf(entries map[int64][]byte) *vhdxLog {
 
 func TestVHDXActive(t *testing.T) {
 	page := bytes.Repeat([]byte{7}, vhdxLogSector)
-	data := patch{8192, 4096, page}
-	many := slices.Repeat([]patch{{0, 4096, nil}}, 200) // two sectors of descriptors
+	data := filePatch{8192, 4096, page}
+	many := slices.Repeat([]filePatch{{0, 4096, nil}}, 200) // two sectors of descriptors
 	broken := func(at int) []byte {
 		e := logEntry(0, 2, data)
 		e[at]++
@@ -100,7 +100,7 @@ func TestVHDXPatches(t *testing.T) {
 	for i := range page {
 		page[i] = byte(i % 251)
 	}
-	l := logOf(map[int64][]byte{15: logEntry(15, 1, patch{4096, 8192, nil}, patch{8192, 4096, page}, patch{1 << 20, 0, nil})})
+	l := logOf(map[int64][]byte{15: logEntry(15, 1, filePatch{4096, 8192, nil}, filePatch{8192, 4096, page}, filePatch{1 << 20, 0, nil})})
 	got := l.patches(l.active())
 	if len(got) != 2 || got[0].off != 4096 || got[0].n != 8192 || got[0].data != nil ||
 		got[1].off != 8192 || got[1].n != 4096 || !bytes.Equal(got[1].data, page) {
@@ -115,9 +115,9 @@ func TestPatchedFile(t *testing.T) {
 	for range 200 {
 		file := bytes.Repeat([]byte{0xff}, r.IntN(12*unit))
 		want := bytes.Clone(file)
-		var patches []patch
+		var patches []filePatch
 		for i := range r.IntN(12) {
-			p := patch{off: r.Int64N(14) * unit, n: unit}
+			p := filePatch{off: r.Int64N(14) * unit, n: unit}
 			if i%2 == 0 {
 				p.n *= 1 + r.Int64N(5)
 			} else {

@@ -1,14 +1,25 @@
 package image
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 )
 
+// storedIn unpacks testdata/containers/NAME.gz into a folder.
+func storedIn(t testing.TB, dir, name string) string {
+	t.Helper()
+	path := filepath.Join(dir, filepath.Base(name))
+	if err := os.Rename(stored(t, name), path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // TestVirtualDisks holds the small vhd, vhdx and vdi against the raw image they are of.
 func TestVirtualDisks(t *testing.T) {
 	dir := t.TempDir()
-	raw := fixture(t, dir, "raw.img")
+	raw := storedIn(t, dir, "raw.img")
 	for _, tt := range []struct {
 		name    string
 		parents []string // have to lie beside it
@@ -23,9 +34,9 @@ func TestVirtualDisks(t *testing.T) {
 		{"vdi/child.vdi", []string{"vdi/parent.vdi"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			path := fixture(t, t.TempDir(), tt.name)
+			path := storedIn(t, t.TempDir(), tt.name)
 			for _, p := range tt.parents {
-				fixture(t, filepath.Dir(path), p)
+				storedIn(t, filepath.Dir(path), p)
 			}
 			sameAsRaw(t, raw, path, Options{})
 			corrupt(t, path, 1000, false)

@@ -60,8 +60,8 @@ func FuzzVirtualHeaders(f *testing.F) {
 func FuzzVHDXLog(f *testing.F) {
 	page := bytes.Repeat([]byte{7}, vhdxLogSector)
 	for _, l := range []*vhdxLog{
-		logOf(map[int64][]byte{0: logEntry(0, 1, patch{8192, 4096, page}), 2: logEntry(0, 2), 3: logEntry(2, 3, patch{0, 8192, nil})}),
-		logOf(map[int64][]byte{15: logEntry(15, 8, patch{8192, 4096, page}, patch{4096, 4096, page})}),
+		logOf(map[int64][]byte{0: logEntry(0, 1, filePatch{8192, 4096, page}), 2: logEntry(0, 2), 3: logEntry(2, 3, filePatch{0, 8192, nil})}),
+		logOf(map[int64][]byte{15: logEntry(15, 8, filePatch{8192, 4096, page}, filePatch{4096, 4096, page})}),
 	} {
 		f.Add(l.b)
 	}
@@ -111,12 +111,12 @@ func FuzzVHDXLog(f *testing.F) {
 func FuzzVirtualDisk(f *testing.F) {
 	dir := f.TempDir()
 	for _, name := range []string{"vhd/parent.vhd", "vhd/middle.vhd", "vhdx/parent.vhdx", "vdi/parent.vdi"} {
-		fixture(f, dir, name)
+		storedIn(f, dir, name)
 	}
 	var files []*os.File
 	var good [][]byte
 	for _, name := range []string{"vhd/fixed.vhd", "vhd/dynamic.vhd", "vhd/child.vhd", "vhdx/dynamic.vhdx", "vhdx/log.vhdx", "vhdx/child.vhdx", "vdi/dynamic.vdi", "vdi/child.vdi"} {
-		path := fixture(f, dir, name)
+		path := storedIn(f, dir, name)
 		b, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)
@@ -220,13 +220,13 @@ func TestChecksums(t *testing.T) {
 	for _, name := range []string{"vhd/dynamic.vhd", "vhd/child.vhd", "vhdx/dynamic.vhdx", "vhdx/child.vhdx"} {
 		dir := t.TempDir()
 		for _, p := range []string{"vhd/middle.vhd", "vhd/parent.vhd", "vhdx/parent.vhdx"} {
-			fixture(t, dir, p)
+			storedIn(t, dir, p)
 		}
-		raw, err := os.ReadFile(fixture(t, dir, "raw.img"))
+		raw, err := os.ReadFile(storedIn(t, dir, "raw.img"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := fixture(t, dir, name)
+		path := storedIn(t, dir, name)
 		good, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
