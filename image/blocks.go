@@ -109,9 +109,9 @@ func (d *blockDisk) stored(p []byte, at, i int64) (int, error) {
 		return n, nil
 	}
 	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
+		return n, d.damaged(i, "block %d", place+int64(n), at+int64(n), len(p)-n, io.ErrUnexpectedEOF)
 	}
-	return n, d.damaged(i, "block %d", place+int64(n), at+int64(n), len(p)-n, err)
+	return n, inRange(err, d.name, at+int64(n), int64(len(p)-n))
 }
 
 func (d *blockDisk) place(i int64) int64 { return d.base + int64(d.table[i])*d.unit }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -293,8 +294,16 @@ func TestContainersByQemu(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "disk")
 			command(t, "", "qemu-img", append(append([]string{"convert", "-f", "raw", "-O"}, strings.Fields(format)...), raw, path)...)
-			im := mustOpen(t, path)
-			if got := Identify(im, im.Size()); got.Type != want {
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			info, err := f.Stat()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := Identify(f, info.Size()); got.Type != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
 		})

@@ -11,6 +11,7 @@ import (
 
 const (
 	vdiHeaderLen = 0x1c8
+	vdiMaxBlock  = 256 << 20  // bytes; VirtualBox makes them of 1 MiB
 	vdiFree      = 0xffffffff // a block that was never written
 	vdiDiscarded = 0xfffffffe // zeros
 )
@@ -84,8 +85,8 @@ func openVDI(f *os.File, info fs.FileInfo, name string, h vdiHeader, children li
 		return bad(0x44, byVBox, "version %d.%d is not supported", h.version>>16, h.version&0xffff)
 	case vdiTypes[h.kind] == "":
 		return bad(0x4c, byVBox, "type %d is not supported", h.kind)
-	case block < defaultSector || block%defaultSector != 0:
-		return bad(0x178, "", "block size of %d bytes", block)
+	case block < defaultSector || block%defaultSector != 0 || block > vdiMaxBlock || h.extra > vdiMaxBlock:
+		return bad(0x178, "", "block size of %d bytes, and %d before each", block, h.extra)
 	case h.size > 1<<62 || int64(h.size) > int64(h.count)*block:
 		return bad(0x180, "", "%d blocks of %d bytes, too few for a disk of %d", h.count, block, h.size)
 	}

@@ -53,7 +53,7 @@ func TestVDIRefused(t *testing.T) {
 	}{
 		{func(b []byte) { b[0x46] = 0 }, "version 0.1 is not supported (byte 68); " + byVBox},
 		{func(b []byte) { b[0x4c] = 9 }, "type 9 is not supported (byte 76); " + byVBox},
-		{func(b []byte) { b[0x178] = 1 }, "block size of 1048577 bytes (byte 376)"},
+		{func(b []byte) { b[0x178] = 1 }, "block size of 1048577 bytes, and 0 before each (byte 376)"},
 		{func(b []byte) { b[0x180] = 3 }, "3 blocks of 1048576 bytes, too few for a disk of 4194304 (byte 384)"},
 		{func(b []byte) { b[0x156] = 1 }, "block table of 16 bytes ends beyond the end of the file (byte 66048)"},
 		{func(b []byte) { b[0x175] = 0x10; le.PutUint32(b[0x180:], 0xffffffff) }, "block table of 16777220 blocks, more than 16777216 (byte 512); " + byQemu},

@@ -186,8 +186,8 @@ func decodeVHDXLocator(b []byte) (map[string]string, error) {
 	if t := guidString(b); t != vhdxLocatorType {
 		return nil, fmt.Errorf("type %s is not known", t)
 	}
-	text := func(offset, length int) (string, bool) {
-		if offset > len(b) || length > len(b)-offset {
+	text := func(offset uint32, length uint16) (string, bool) {
+		if int64(offset)+int64(length) > int64(len(b)) {
 			return "", false
 		}
 		return utf16String(b[offset:][:length], le), true
@@ -199,8 +199,8 @@ func decodeVHDXLocator(b []byte) (map[string]string, error) {
 	}
 	for i := range n {
 		e := b[20+12*i:][:12]
-		key, ok := text(int(le.Uint32(e)), int(le.Uint16(e[8:])))
-		value, fits := text(int(le.Uint32(e[4:])), int(le.Uint16(e[10:])))
+		key, ok := text(le.Uint32(e), le.Uint16(e[8:]))
+		value, fits := text(le.Uint32(e[4:]), le.Uint16(e[10:]))
 		if !ok || !fits {
 			return nil, fmt.Errorf("key %d lies beyond its end", i)
 		}
