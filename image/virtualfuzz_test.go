@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // FuzzVirtualHeaders decodes bytes as each structure of vhd, vhdx and vdi, as they are and
@@ -236,12 +238,15 @@ func TestChecksums(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		opened := 0
+		opened, step := 0, 1
+		if exttest.Race {
+			step = 16
+		}
 		for _, part := range checksummed(path, good) {
 			if filepath.Ext(path) == ".vhdx" && part.at >= 1<<20 {
 				continue // a log that is empty: what is left in it counts for nothing
 			}
-			for at := part.at; at < part.at+part.n; at += 1 + (at-part.at)/16 {
+			for at := part.at; at < part.at+part.n; at += step * (1 + (at-part.at)/16) {
 				hurt := []byte{good[at] ^ 0x10}
 				if _, err := file.WriteAt(hurt, int64(at)); err != nil {
 					t.Fatal(err)
