@@ -16,7 +16,7 @@ type chunks struct {
 	// called from any number of goroutines.
 	decode func(dst []byte, i int64) error
 
-	shards [chunkShards]chunkShard
+	shards []chunkShard
 	ahead  chan struct{} // one token a goroutine that may decode ahead
 
 	mu   sync.Mutex
@@ -24,8 +24,8 @@ type chunks struct {
 }
 
 const (
-	chunkShards = 16
-	chunkMemory = 32 << 20 // bytes of decoded chunks that are kept
+	chunkShards = 16       // at most: fewer where chunks are so long that each has two
+	chunkMemory = 32 << 20 // bytes of decoded chunks that are kept, or two chunks
 )
 
 type chunkShard struct {
@@ -43,9 +43,10 @@ type chunk struct {
 
 func newChunks(size int64, length int, decode func(dst []byte, i int64) error) *chunks {
 	c := &chunks{size: size, length: length, decode: decode, ahead: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	c.shards = make([]chunkShard, min(max(chunkMemory/2/length, 1), chunkShards))
 	for i := range c.shards {
 		c.shards[i].kept = map[int64]*chunk{}
-		c.shards[i].ring = make([]int64, max(chunkMemory/length/chunkShards, 2))
+		c.shards[i].ring = make([]int64, max(chunkMemory/length/len(c.shards), 2))
 		for k := range c.shards[i].ring {
 			c.shards[i].ring[k] = -1
 		}
@@ -58,7 +59,7 @@ func (c *chunks) chunkLen(i int64) int { return int(min(int64(c.length), c.size-
 
 // get gives chunk i, which is not to be changed.
 func (c *chunks) get(i int64) ([]byte, error) {
-	s := &c.shards[uint64(i)%chunkShards]
+	s := &c.shards[i%int64(len(c.shards))]
 	s.mu.Lock()
 	k, ok := s.kept[i]
 	if !ok {
@@ -71,8 +72,9 @@ func (c *chunks) get(i int64) ([]byte, error) {
 	s.mu.Unlock()
 	if !ok {
 		data := make([]byte, c.chunkLen(i))
-		k.err = c.decode(data, i)
-		k.data = data
+		if k.err = c.decode(data, i); k.err == nil {
+			k.data = data
+		}
 		close(k.done)
 	}
 	<-k.done
@@ -134,7 +136,7 @@ func (c *chunks) part(p []byte, off, i int64) error {
 }
 
 func (c *chunks) has(i int64) bool {
-	s := &c.shards[uint64(i)%chunkShards]
+	s := &c.shards[i%int64(len(c.shards))]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.kept[i] != nil

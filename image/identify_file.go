@@ -9,6 +9,8 @@ import (
 const (
 	byQemu = "convert with: qemu-img convert -O raw IN OUT"
 	byEwf  = "convert with: ewfexport -f raw -t OUT IN"
+
+	byEwfFiles = "extract with: ewfexport -f files -t DIR IN"
 )
 
 // container names image formats that hold a disk inside.
@@ -20,8 +22,9 @@ func (s *signatures) container() (Content, bool) {
 	}{
 		{0, "EVF\x09\x0d\x0a\xff\x00", "E01 image", "EnCase, Expert Witness; " + byEwf},
 		{0, "EVF2\x0d\x0a\x81\x00", "Ex01 image", "EnCase, Expert Witness 2; " + byEwf},
-		{0, "LVF\x09\x0d\x0a\xff\x00", "L01 image", "EnCase logical evidence: files, no file system"},
-		{0, "LEF2\x0d\x0a\x81\x00", "Lx01 image", "EnCase logical evidence: files, no file system"},
+		{0, "LVF\x09\x0d\x0a\xff\x00", "L01 image", "EnCase logical evidence: files, no file system; " + byEwfFiles},
+		{0, "LEF2\x0d\x0a\x81\x00", "Lx01 image", "EnCase logical evidence: files, no file system; " + byEwfFiles},
+		{0, "ADCRYPT\x00", "AD encrypted image", "decrypt with: FTK Imager"},
 		{0, "QFI\xfb\x00\x00\x00\x01", "qcow image", byQemu},
 		{0, "QFI\xfb\x00\x00\x00\x02", "qcow2 image", "version 2; " + byQemu},
 		{0, "QFI\xfb\x00\x00\x00\x03", "qcow2 image", "version 3; " + byQemu},

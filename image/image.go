@@ -1,6 +1,6 @@
 // Package image opens evidence as an io.ReaderAt: raw files, block devices, split raw
-// sets, and virtual disks as vhd, vhdx and vdi. It finds the partitions on it and names what each of them
-// holds, ext or not. What an ext file system holds is left to package ext.
+// sets, E01, and virtual disks as vhd, vhdx and vdi. It finds the partitions on it and
+// names what each of them holds, ext or not. What an ext file system holds is left to package ext.
 //
 // Nothing here writes, and nothing opens a file other than for reading.
 package image
@@ -102,7 +102,7 @@ func (im *Image) Close() error { return im.closer.Close() }
 // Name is the name the evidence was opened by.
 func (im *Image) Name() string { return im.name }
 
-// Format is what holds the bytes: "raw", "split raw", "block device", "vhd", "vhdx", "vdi".
+// Format is what holds the bytes: "raw", "split raw", "block device", "vhd", "vhdx", "vdi", "E01", "S01".
 func (im *Image) Format() string { return im.format }
 
 // Segments lists the files of the evidence in the order of their bytes.

@@ -16,7 +16,7 @@ var errWrongType = errors.New("wrong image type")
 type prober func(f *os.File, info fs.FileInfo, name string, o Options) (*Image, error)
 
 // probers are asked in order. Raw takes anything, so it comes last.
-var probers = []prober{probeDevice, probeVHDX, probeVHD, probeVDI, probeSplit, probeRaw}
+var probers = []prober{probeDevice, probeEwf, probeVHDX, probeVHD, probeVDI, probeForeign, probeSplit, probeRaw}
 
 func probe(name string, o Options) (*Image, error) {
 	f, info, err := openFile(name)

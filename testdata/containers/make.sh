@@ -1,6 +1,6 @@
 #!/bin/bash
 # Makes the images in this folder: one small ext4 file system, raw.img.gz, in each form that
-# evidence comes in. It takes e2fsprogs and qemu-utils, but no root. The raw image is kept
+# evidence comes in. It takes e2fsprogs, qemu-utils and ewf-tools, but no root. The raw image is kept
 # where it is there: made anew it has other times.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -41,3 +41,11 @@ qemu-img convert -f raw -O vdi "$raw" "$work/dynamic.vdi"
 put vhd fixed.vhd dynamic.vhd child.vhd middle.vhd parent.vhd
 put vhdx dynamic.vhdx log.vhdx child.vhdx parent.vhdx
 put vdi dynamic.vdi child.vdi parent.vdi
+
+# E01 and S01. The date in them is that of the day.
+ewf() { ewfacquire -q -u -f "$2" -c "$3" -S "$4" -t "$work/$1" -C "case 7" -E "item 3" -D "a small disk" -e "A. Examiner" -N "made for tests" "$raw" >/dev/null; }
+ewf encase6 encase6 fast 8MiB
+ewf encase1 encase1 fast 8MiB
+ewf smart smart best 8MiB
+ewf set encase5 none 1MiB
+put e01 encase6.E01 encase1.E01 smart.s01 set.E01 set.E02 set.E03 set.E04 set.E05
