@@ -60,10 +60,12 @@ func (v *evidence) openImage(e *env, name string) (*image.Image, error) {
 	if err != nil {
 		var kind *image.FileTypeError
 		var sector *image.SectorSizeError
+		var format *image.FormatError
+		var reference *image.ReferenceError
 		switch {
 		case errors.As(err, &sector):
 			return nil, &usageError{err}
-		case errors.As(err, &kind):
+		case errors.As(err, &kind), errors.As(err, &format), errors.As(err, &reference):
 			return nil, &notExtError{err}
 		}
 		return nil, &usageError{err}

@@ -114,6 +114,16 @@ func imageFields(im *image.Image, t *image.Table) report.Fields {
 	if len(segments) > 1 {
 		f = append(f, report.Field{Key: "segments", Value: report.Objects(segments)})
 	}
+	var details report.Fields
+	for _, d := range im.Details() {
+		details = append(details, report.Field{Key: d.Key, Value: report.Bytes([]byte(d.Value))})
+	}
+	if len(details) > 0 {
+		f = append(f, report.Field{Key: "details", Value: report.Object(details)})
+	}
+	if digests := storedDigests(im.Digests()); len(digests) > 0 {
+		f = append(f, report.Field{Key: "digests", Value: report.Object(digests)})
+	}
 	return f
 }
 
