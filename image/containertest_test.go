@@ -123,6 +123,10 @@ func corrupt(t *testing.T, file string, n int, checksummed bool) {
 			}
 			continue
 		}
+		if im.Format() == "raw" {
+			im.Close() // nothing is left to know the form by: the file is what it is
+			continue
+		}
 		for off := int64(0); off < min(im.Size(), 2*int64(len(want))); off += int64(len(buf)) {
 			n, err := im.ReadAt(buf[:min(int64(len(buf)), im.Size()-off)], off)
 			_, span := im.Map(off)
