@@ -171,7 +171,13 @@ func contents(t testing.TB, file string) []byte {
 // stored unpacks testdata/containers/NAME.gz into a new file.
 func stored(t testing.TB, name string) string {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "testdata", "containers", filepath.FromSlash(name)+".gz"))
+	return storedOf(t, "containers", name)
+}
+
+// storedOf unpacks testdata/FOLDER/NAME.gz into a new file.
+func storedOf(t testing.TB, folder, name string) string {
+	t.Helper()
+	f, err := os.Open(filepath.Join("..", "testdata", folder, filepath.FromSlash(name)+".gz"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,15 +37,19 @@ func (e *SectorSizeError) Error() string {
 	return fmt.Sprintf("sector size %d: want 512, 1024, 2048 or 4096", e.Size)
 }
 
-// A MissingError reports a read of bytes that lie in a segment that is not
-// there. Offset and Length, in bytes of the image, are the part that was asked
-// for and could not be had.
+// A MissingError reports a read of bytes that lie in a segment, or on a member
+// of a volume, that is not there. Offset and Length, in bytes of the image or of
+// the volume, are the part that was asked for and could not be had.
 type MissingError struct {
-	Name           string // the segment that should hold them
+	Name           string // the segment or member that should hold them
 	Offset, Length int64
+	Volume         string // the volume that Offset counts in; "": the image
 }
 
 func (e *MissingError) Error() string {
+	if e.Volume != "" {
+		return fmt.Sprintf("bytes %d to %d of %s: %s is missing", e.Offset, e.Offset+e.Length-1, e.Volume, e.Name)
+	}
 	return fmt.Sprintf("bytes %d to %d: segment %s is missing", e.Offset, e.Offset+e.Length-1, e.Name)
 }
 

@@ -19,7 +19,7 @@ import (
 
 // required are the tools EXTSCOPE_REQUIRE_TOOLS=1 insists on. The makers of
 // all the other file systems stay optional.
-var required = []string{"blkid", "ewfacquire", "ewfinfo", "losetup", "mke2fs", "mkswap", "partx", "qemu-img", "sfdisk", "split"}
+var required = []string{"blkid", "ewfacquire", "ewfinfo", "losetup", "lvm", "mdadm", "mke2fs", "mkswap", "partx", "qemu-img", "sfdisk", "split"}
 
 // tool finds a program that a test compares with, or skips; where
 // EXTSCOPE_REQUIRE_TOOLS=1 asks for the required ones, it fails.
@@ -234,7 +234,8 @@ func (f memFile) Sys() any                                 { return nil }
 // tableOf reads the table of a disk in memory.
 func tableOf(t testing.TB, disk []byte, sector int) *Table {
 	t.Helper()
-	table, err := readTable(bytes.NewReader(disk), int64(len(disk)), sector)
+	zeros := int64(maxZeroRead)
+	table, err := readTable(bytes.NewReader(disk), int64(len(disk)), sector, &zeros)
 	if err != nil {
 		t.Fatal(err)
 	}

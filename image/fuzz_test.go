@@ -63,7 +63,8 @@ func FuzzPartitions(f *testing.F) {
 			}
 		}
 		size := int64(len(disk))
-		table, err := readTable(bytes.NewReader(disk), size, sector)
+		zeros := int64(maxZeroRead)
+		table, err := readTable(bytes.NewReader(disk), size, sector, &zeros)
 		if err != nil {
 			t.Fatalf("bytes that can all be read: %v", err)
 		}

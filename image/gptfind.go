@@ -14,14 +14,14 @@ const maxBackupTries = 64
 
 // findGPT finds the best GPT for the sector size: a sound primary one, else a
 // sound backup, else a primary one whose checksums don't hold. It is nil if
-// there is none.
-func findGPT(r io.ReaderAt, size int64, sector int, m mbrTable, warnings *[]string) *gptTable {
+// there is none. search says whether to look for a backup that nothing points to.
+func findGPT(r io.ReaderAt, size int64, sector int, m mbrTable, search bool, warnings *[]string) *gptTable {
 	primary := readGPT(r, size, int64(sector), sector)
 	if primary.sound() {
 		checkBackup(r, size, primary, warnings)
 		return primary
 	}
-	backup := findBackup(r, size, sector, m)
+	backup := findBackup(r, size, sector, m, search)
 	switch {
 	case backup != nil:
 		warnf(warnings, "primary GPT is %s: the backup at byte %d was used", damage(r, sector, primary), backup.at)
@@ -72,7 +72,7 @@ func checkBackup(r io.ReaderAt, size int64, primary *gptTable, warnings *[]strin
 
 // findBackup looks for a sound backup GPT: in the last sector, where the
 // primary header and the protective MBR say, and then in the last sectors.
-func findBackup(r io.ReaderAt, size int64, sector int, m mbrTable) *gptTable {
+func findBackup(r io.ReaderAt, size int64, sector int, m mbrTable, search bool) *gptTable {
 	unit := int64(sector)
 	tries := maxBackupTries
 	try := func(at int64) *gptTable {
@@ -106,6 +106,9 @@ func findBackup(r io.ReaderAt, size int64, sector int, m mbrTable) *gptTable {
 				return t
 			}
 		}
+	}
+	if !search {
+		return nil
 	}
 	return searchBackup(r, size, unit, try)
 }

@@ -29,6 +29,15 @@ const (
 	typeExtended   = "extended partition"
 	typeBeyond     = "beyond the end of the image"
 	typeNoLength   = "empty partition"
+	typeUnread     = "unsupported volume"
+)
+
+// Types of content that volumes lie in.
+const (
+	typeLVM   = "LVM2 member"
+	typeMD    = "Linux RAID member"
+	typeLUKS1 = "LUKS1"
+	typeLUKS2 = "LUKS2"
 )
 
 // known tells whether c was recognised as something of its own: no table, and
@@ -36,7 +45,7 @@ const (
 func known(c Content) bool {
 	switch c.Type {
 	case "", typeUnknown, typeZeros, typeEmpty, typeShort, typeUnreadable, typeMBR, typeGPT,
-		typeExtended, typeBeyond, typeNoLength:
+		typeExtended, typeBeyond, typeNoLength, typeUnread:
 		return false
 	}
 	return true

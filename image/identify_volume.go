@@ -69,30 +69,21 @@ func decodeLUKS(b []byte) (Content, bool) {
 	c := Content{UUID: cstring(b[0xa8:0xd0]), Detail: "encrypted"} // uuid
 	switch be.Uint16(b[0x6:]) {                                    // version
 	case 1:
-		c.Type = "LUKS1"
+		c.Type = typeLUKS1
 	case 2:
-		c.Type, c.Label = "LUKS2", cstring(b[0x18:0x48]) // label
+		c.Type, c.Label = typeLUKS2, cstring(b[0x18:0x48]) // label
 	default:
 		return Content{}, false
 	}
 	return c, true
 }
 
-// lvm looks for a physical volume's label in the first four sectors:
-// struct label_header of LVM2, lib/label/label.h.
+// lvm looks for a physical volume's label in the first four sectors.
 func (s *signatures) lvm() (Content, bool) {
-	for at := int64(0); at < 4*512; at += 512 {
-		b := s.whole(at, 512)
-		if b == nil || string(b[:8]) != "LABELONE" || string(b[0x18:0x20]) != "LVM2 001" {
-			continue
+	for at := int64(0); at < 4*lvmSector; at += lvmSector {
+		if l, ok := decodeLVMLabel(s.whole(at, lvmSector)); ok {
+			return Content{Type: typeLVM, UUID: l.uuid, Detail: "a physical volume; its logical volumes hold the file systems"}, true
 		}
-		c := Content{Type: "LVM2 member", Detail: "a physical volume; its logical volumes hold the file systems"}
-		if off := le.Uint32(b[0x14:]); off <= 512-32 { // offset_xl, of the pv_header
-			if id := string(b[off:][:32]); isAlnum(id) {
-				c.UUID = strings.Join([]string{id[:6], id[6:10], id[10:14], id[14:18], id[18:22], id[22:26], id[26:]}, "-")
-			}
-		}
-		return c, true
 	}
 	return Content{}, false
 }
@@ -125,54 +116,32 @@ func (s *signatures) bcache() (Content, bool) {
 	return Content{}, false
 }
 
-const mdMagic = 0xa92b4efc
-
 // mdStart looks for a RAID superblock at the start: version 1.1 at byte 0,
 // 1.2 at 4096.
 func (s *signatures) mdStart() (Content, bool) {
-	if c, ok := s.md1(0, "1.1"); ok {
-		return c, true
+	one, _ := mdPlaces(s.size)
+	for _, at := range one[:2] {
+		if m, ok := decodeMD1(s.whole(at, 0x100), at); ok {
+			return m.content(), true
+		}
 	}
-	return s.md1(4096, "1.2")
+	return Content{}, false
 }
 
 // endVolume looks for a RAID superblock at the end: version 1.0 in the last
 // 8 KiB to 12 KiB, 0.90 in the last 64 KiB to 128 KiB. The data before it begins
 // at byte 0, so the half of a mirror is a readable file system as it is.
 func (s *signatures) endVolume() (Content, bool) {
-	if s.size < 128<<10 {
+	one, zero := mdPlaces(s.size)
+	if len(one) < 3 {
 		return Content{}, false
 	}
-	if c, ok := s.md1((s.size/512-16)&^7*512, "1.0"); ok {
-		return c, true
+	if m, ok := decodeMD1(s.whole(one[2], 0x100), one[2]); ok {
+		return m.content(), true
 	}
-	b := s.whole(s.size&^(64<<10-1)-64<<10, 64)
-	if b == nil || le.Uint32(b) != mdMagic || le.Uint32(b[4:]) != 0 { // md_magic, major_version
+	m, ok := decodeMD0(s.whole(zero, mdLen), zero)
+	if !ok {
 		return Content{}, false
 	}
-	id := append([]byte(nil), b[0x14:0x18]...) // set_uuid0, and 1 to 3 elsewhere: mdp_super_t, md_p.h
-	id = append(id, b[0x34:0x40]...)
-	for i := 0; i < 16; i += 4 { // shown as big-endian words
-		id[i], id[i+1], id[i+2], id[i+3] = id[i+3], id[i+2], id[i+1], id[i]
-	}
-	return Content{
-		Type: "Linux RAID member", UUID: uuidString(id),
-		Detail: fmt.Sprintf("md superblock 0.90, level %d, of %d disks", int32(le.Uint32(b[0x1c:])), le.Uint32(b[0x28:])),
-	}, true
-}
-
-// md1 looks for a version 1 superblock at byte at: struct mdp_superblock_1,
-// include/uapi/linux/raid/md_p.h.
-func (s *signatures) md1(at int64, version string) (Content, bool) {
-	b := s.whole(at, 0x100)
-	if b == nil || le.Uint32(b) != mdMagic || le.Uint32(b[4:]) != 1 { // magic, major_version
-		return Content{}, false
-	}
-	if le.Uint64(b[0x90:]) != uint64(at/512) { // super_offset
-		return Content{}, false
-	}
-	return Content{
-		Type: "Linux RAID member", UUID: uuidString(b[0x10:]), Label: cstring(b[0x20:0x40]), // set_uuid, set_name
-		Detail: fmt.Sprintf("md superblock %s, level %d, of %d disks", version, int32(le.Uint32(b[0x48:])), le.Uint32(b[0x5c:])),
-	}, true
+	return m.content(), true
 }

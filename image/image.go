@@ -1,11 +1,13 @@
 // Package image opens evidence as an io.ReaderAt: raw files, block devices, split raw
-// sets, E01, and virtual disks as vhd, vhdx and vdi. It finds the partitions on it and
-// names what each of them holds, ext or not. What an ext file system holds is left to package ext.
+// sets, E01, and virtual disks as vhd, vhdx and vdi. It finds the partitions on it, the
+// volumes of LVM2 and Linux RAID in those, on one image or several, and names what each of
+// them holds, ext or not. What an ext file system holds is left to package ext.
 //
 // Nothing here writes, and nothing opens a file other than for reading.
 package image
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -19,6 +21,11 @@ type Options struct {
 	// Snapshot is the name or ID of a snapshot inside of the container to open; "" opens
 	// its present state.
 	Snapshot string
+	// With names further evidence: the other disks of a volume group or RAID.
+	With []string
+	// Passphrase gives what opens an encrypted volume, named for people. It is asked
+	// when a volume that is needed turns out to be locked; nil leaves all locked.
+	Passphrase func(volume string) ([]byte, error)
 }
 
 // A Segment is one file of the evidence and where its bytes lie in the image.
@@ -43,9 +50,10 @@ type Image struct {
 	details  []Detail
 	digests  []Digest
 
-	table     *Table // of Partitions, once it was asked for
-	tableErr  error
-	tableOnce sync.Once
+	further  []*Image // of Options.With
+	stackMu  sync.Mutex
+	stack    *stack // the volumes, once they were asked for
+	stackErr error
 }
 
 // Open opens the evidence called name, read-only. A segment of a split raw
@@ -61,12 +69,25 @@ func Open(name string, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	each := o
 	if o.SectorSize == 0 {
 		o.SectorSize = im.options.SectorSize // what the container says, if it does
 	}
 	im.name, im.options = name, o
+	each.With, each.Snapshot = nil, ""
+	for _, w := range o.With {
+		one, err := Open(w, each)
+		if err != nil {
+			im.Close()
+			return nil, err
+		}
+		im.further = append(im.further, one)
+	}
 	return im, nil
 }
+
+// With lists the images that were opened along with this one, which closes them.
+func (im *Image) With() []*Image { return append([]*Image(nil), im.further...) }
 
 // ReadAt reads as io.ReaderAt says, and is safe for concurrent use. An error
 // other than io.EOF carries the byte range it is about: a *MissingError or a
@@ -97,7 +118,13 @@ func (im *Image) ReadAt(p []byte, off int64) (int, error) {
 func (im *Image) Size() int64 { return im.size }
 
 // Close closes the files of the evidence.
-func (im *Image) Close() error { return im.closer.Close() }
+func (im *Image) Close() error {
+	err := im.closer.Close()
+	for _, w := range im.further {
+		err = errors.Join(err, w.Close())
+	}
+	return err
+}
 
 // Name is the name the evidence was opened by.
 func (im *Image) Name() string { return im.name }
@@ -118,15 +145,12 @@ func (im *Image) SectorSize() int {
 	if im.options.SectorSize != 0 {
 		return im.options.SectorSize
 	}
-	if t, err := im.Partitions(); err == nil {
+	im.stackMu.Lock()
+	defer im.stackMu.Unlock()
+	if t, err := im.volumes(false); err == nil {
 		return t.SectorSize
 	}
 	return defaultSector
-}
-
-// Section is the part of p that the image holds: Available bytes, not Length.
-func (im *Image) Section(p Partition) *io.SectionReader {
-	return io.NewSectionReader(im, p.Start, p.Available)
 }
 
 // SectionAt is the image from byte off to its end. Beyond the end it is empty.

@@ -35,7 +35,7 @@ func (f *finder) fill(t *Table) {
 			p.Content = Content{Type: typeExtended}
 			continue
 		}
-		p.Content = identify(io.NewSectionReader(f.r, p.Start, p.Available), p.Available, &f.zeros)
+		p.Content = identify(io.NewSectionReader(f.r, p.Start, p.Available), p.Available, f.zeros)
 	}
 	overlaps(t)
 }

@@ -1,21 +1,37 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 )
 
-// Select picks the partition to work on. An empty sel takes the only ext file
-// system there is. Otherwise sel is a partition's number, or else the label or
-// UUID of its file system, its GPT name or its partition UUID. Where a label or
-// name fits exactly, those that fit but for case don't count.
+// Select picks the partition or volume to work on. An empty sel takes the only ext
+// file system there is. Otherwise sel is a number, or else the label or
+// UUID of the file system, the GPT name, the name of a logical volume with its group
+// ("vg0/root") or of an array, or the UUID of the partition or volume. Where a label or
+// name fits exactly, those that fit but for case don't count. Locked volumes are opened
+// for an empty sel, and where nothing else fits.
 //
 // Its errors are those of Partitions, *NotExtError, *AmbiguousError and
 // *NoSuchPartitionError.
 func (im *Image) Select(sel string) (Partition, error) {
-	t, err := im.Partitions()
+	im.stackMu.Lock()
+	defer im.stackMu.Unlock()
+	t, err := im.volumes(sel == "")
 	if err != nil {
+		return Partition{}, err
+	}
+	p, err := t.pick(im.name, sel)
+	if err == nil || sel == "" {
+		return p, err
+	}
+	var several *AmbiguousError
+	if errors.As(err, &several) {
+		return p, err
+	}
+	if t, err = im.volumes(true); err != nil {
 		return Partition{}, err
 	}
 	return t.pick(im.name, sel)
@@ -83,15 +99,31 @@ type NotExtError struct {
 func (e *NotExtError) Error() string {
 	switch {
 	case e.Partition != nil:
-		return fmt.Sprintf("%s: partition %d is not an ext file system: %s", e.Name, e.Partition.Number, e.Partition.Content)
+		return fmt.Sprintf("%s: %s is not an ext file system: %s", e.Name, printable(e.Partition.name()), e.Partition.state())
 	case len(e.Table.Partitions) == 0:
 		return fmt.Sprintf("%s: not an ext file system: %s partition table without partitions", e.Name, e.Table.Scheme)
-	case e.Table.Scheme == "none":
-		return fmt.Sprintf("%s: not an ext file system: %s", e.Name, e.Table.Partitions[0].Content)
+	case e.Table.Scheme == "none" && len(e.Table.Partitions) == 1:
+		return fmt.Sprintf("%s: not an ext file system: %s", e.Name, e.Table.Partitions[0].holds())
 	}
 	return fmt.Sprintf("%s: no ext file system on any partition (%s): %s", e.Name, e.Table.Scheme, list(e.Table.Partitions, func(p Partition) string {
-		return p.Content.String()
+		return p.holds()
 	}))
+}
+
+// holds is what p is and holds in a few words.
+func (p *Partition) holds() string {
+	if p.depth > 0 && p.Name != "" {
+		return printable(p.Name) + ": " + p.state()
+	}
+	return p.state()
+}
+
+// state is what p holds, and whether it can be read.
+func (p *Partition) state() string {
+	if p.State == StateLocked || p.State == StateIncomplete {
+		return p.Content.String() + ", " + p.State
+	}
+	return p.Content.String()
 }
 
 // An AmbiguousError reports that several ext file systems fit.

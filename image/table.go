@@ -9,7 +9,8 @@ import (
 type finder struct {
 	r      io.ReaderAt
 	size   int64
-	zeros  int64 // bytes that may still be read to tell zeros for certain
+	zeros  *int64 // bytes that may still be read to tell zeros for certain
+	search bool   // also for a GPT's backup that nothing points to
 	mbr    mbrTable
 	hasMBR bool // byte 510 reads 0x55aa
 
@@ -19,8 +20,16 @@ type finder struct {
 	leftover bool
 }
 
-func readTable(r io.ReaderAt, size int64, sector int) (*Table, error) {
-	f := &finder{r: r, size: size, zeros: maxZeroRead}
+// readTable reads the table of the size bytes of r, which is that of a disk. Bytes that are
+// read to tell zeros are taken from zeros.
+func readTable(r io.ReaderAt, size int64, sector int, zeros *int64) (*Table, error) {
+	f := &finder{r: r, size: size, zeros: zeros, search: true}
+	return f.find(sector)
+}
+
+// find reads the table.
+func (f *finder) find(sector int) (*Table, error) {
+	r, size := f.r, f.size
 	head, headErr := fetchAll(r, 0, int(min(size, mbrLen)))
 	if f.mbr, f.hasMBR = diskfsMBR(r, size); !f.hasMBR {
 		f.mbr, f.hasMBR = decodeMBR(head)
@@ -61,7 +70,7 @@ func (f *finder) gptTable(sectors []int) *Table {
 	var foundGPT *gptTable
 	for _, sector := range sectors {
 		var warnings []string
-		g := findGPT(f.r, f.size, sector, f.mbr, &warnings)
+		g := findGPT(f.r, f.size, sector, f.mbr, f.search, &warnings)
 		if g == nil {
 			continue
 		}
@@ -162,7 +171,7 @@ func (f *finder) wholeDisk(t *Table, whole Content, sector int) *Table {
 				t.Scheme, len(t.Partitions), whole, why)
 		}
 	} else if !known(whole) {
-		whole = identify(f.r, f.size, &f.zeros)
+		whole = identify(f.r, f.size, f.zeros)
 		if whole.Type == typeMBR && len(f.mbr.used()) == 0 {
 			w.Scheme, w.DiskID = "mbr", f.mbr.diskID
 			warnf(&w.Warnings, "the MBR names no partition")

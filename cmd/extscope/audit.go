@@ -29,7 +29,7 @@ type auditOptions struct {
 func newAuditCmd(e *env) *cobra.Command {
 	o := &auditOptions{}
 	cmd := &cobra.Command{
-		Use:   "audit IMAGE",
+		Use:   "audit IMAGE...",
 		Short: "Find everything in a file system that does not agree",
 		Long: `Audit reads all metadata once and lists what does not agree, the gravest kinds
 first. Nothing is written and nothing is repaired.
@@ -52,9 +52,9 @@ Kinds:
 		Example: `  extscope audit testdata/demo.img
   extscope audit rootfs.img --kinds rotten-link,symlink-loop,link-count
   extscope audit disk.img -p 2 -f json`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeImage,
-		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeImages,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, o.imageOf(args)) },
 	}
 	o.evidence.addFlags(cmd)
 	o.output.addFlags(cmd)

@@ -17,6 +17,11 @@ func completeImage(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeImages completes the IMAGE arguments of a command that takes no others.
+func completeImages(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveDefault
+}
+
 // completions bounds how many names are offered.
 const completions = 1000
 

@@ -25,7 +25,7 @@ const scanLimit = 1 << 30
 func newDeletedCmd(e *env) *cobra.Command {
 	o := &deletedOptions{}
 	cmd := &cobra.Command{
-		Use:   "deleted IMAGE",
+		Use:   "deleted IMAGE...",
 		Short: "List deleted files, how each can be recovered, and how sure that is",
 		Long: `Deleted lists every file, directory, symlink and device that was deleted and of
 which something is left: in the journal, in freed blocks, or in its inode. It writes
@@ -46,9 +46,9 @@ now uses counts as overwritten.`,
   extscope deleted disk.img --path '/home/*' --grade intact
   extscope deleted formatted.img --former
   extscope deleted disk.img --since 2026-01-31 -f json`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeImage,
-		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeImages,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, o.imageOf(args)) },
 	}
 	o.evidence.addFlags(cmd)
 	o.output.addFlags(cmd)

@@ -27,17 +27,31 @@ type evidence struct {
 	blockSize  int
 	noReplay   bool
 	journal    string
+	with       []string
 }
 
 func (v *evidence) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&v.partition, "partition", "p", "", "which file system: a partition's `NUMBER`, label or UUID")
+	f.StringVarP(&v.partition, "partition", "p", "", "which file system: its `NUMBER` as partitions lists it, its label or UUID, or GROUP/VOLUME")
 	f.Int64Var(&v.offset, "offset", -1, "the file system starts at `BYTES`; the partition table is not read")
+	v.addWith(cmd)
 	f.IntVar(&v.sectorSize, "sector-size", 0, "logical sector size in `BYTES` (default: found out)")
 	f.Uint64Var(&v.superblock, "superblock", 0, "use the superblock copy in block `N`")
 	f.IntVar(&v.blockSize, "blocksize", 0, "block size in `BYTES` that --superblock counts in (default: each is tried)")
 	f.BoolVar(&v.noReplay, "no-replay", false, "look at the home blocks as they are, without what a pending journal holds")
 	f.StringVar(&v.journal, "journal", "", "`FILE` or device that holds the file system's external journal")
+}
+
+func (v *evidence) addWith(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&v.with, "with", nil, "`FILE` that holds another disk of IMAGE's volume group or RAID; may be repeated")
+	_ = cmd.MarkFlagFilename("with")
+}
+
+// imageOf takes the arguments of a command that are all images: the first is the evidence,
+// what follows are further disks.
+func (v *evidence) imageOf(args []string) string {
+	v.with = append(v.with, args[1:]...)
+	return args[0]
 }
 
 // An opened is the file system that a command works on.
@@ -54,9 +68,9 @@ type opened struct {
 	pastIndex int           // its transaction
 }
 
-// openImage opens the evidence itself.
-func (v *evidence) openImage(e *env, name string) (*image.Image, error) {
-	im, err := image.Open(name, image.Options{SectorSize: v.sectorSize})
+// openImage opens the evidence itself, or what goes with it.
+func (v *evidence) openImage(e *env, name string, with ...string) (*image.Image, error) {
+	im, err := image.Open(name, image.Options{SectorSize: v.sectorSize, With: with})
 	if err != nil {
 		var kind *image.FileTypeError
 		var sector *image.SectorSizeError
@@ -70,8 +84,10 @@ func (v *evidence) openImage(e *env, name string) (*image.Image, error) {
 		}
 		return nil, &usageError{err}
 	}
-	for _, w := range im.Warnings() {
-		e.say("warning: " + w)
+	for _, one := range append(im.With(), im) {
+		for _, w := range one.Warnings() {
+			e.say("warning: " + w)
+		}
 	}
 	return im, nil
 }
@@ -79,7 +95,7 @@ func (v *evidence) openImage(e *env, name string) (*image.Image, error) {
 // open opens the file system that the flags pick. What was damaged at opening is
 // told, and counts.
 func (v *evidence) open(e *env, name string) (*opened, error) {
-	im, err := v.openImage(e, name)
+	im, err := v.openImage(e, name, v.with...)
 	if err != nil {
 		return nil, err
 	}
@@ -120,11 +136,11 @@ func (v *evidence) pick(o *opened) error {
 			return selectError(err)
 		}
 		o.part = p
+		for _, w := range p.Warnings {
+			o.env.say(fmt.Sprintf("warning: %s: %s", volumeName(&p), w))
+		}
 	}
-	section := o.image.SectionAt(o.part.Start)
-	if o.part.Available < section.Size() {
-		section = o.image.Section(o.part)
-	}
+	section := o.image.Section(o.part)
 	opt, err := v.options(o)
 	if err != nil {
 		return err
@@ -134,6 +150,9 @@ func (v *evidence) pick(o *opened) error {
 		what := image.Identify(section, section.Size())
 		if what.IsExt {
 			return &notExtError{fmt.Errorf("%s: %w", o.image.Name(), err)}
+		}
+		if o.part.Start < 0 {
+			return &notExtError{fmt.Errorf("%s: not an ext file system: %s in %s", o.image.Name(), what, volumeName(&o.part))}
 		}
 		return &notExtError{fmt.Errorf("%s: not an ext file system: %s at byte %d", o.image.Name(), what, o.part.Start)}
 	}
@@ -196,16 +215,23 @@ func (o *opened) Close() error {
 
 // includes reports whether a file is part of the evidence.
 func (o *opened) includes(file string) bool {
-	segments := o.image.Segments()
-	if o.external != nil {
-		segments = append(segments, o.external.Segments()...)
-	}
-	for _, s := range segments {
-		if sameFile(file, s.Name) {
-			return true
+	for _, im := range o.images() {
+		for _, s := range im.Segments() {
+			if sameFile(file, s.Name) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// images are all that the evidence is read from.
+func (o *opened) images() []*image.Image {
+	list := append([]*image.Image{o.image}, o.image.With()...)
+	if o.external != nil {
+		list = append(list, o.external)
+	}
+	return list
 }
 
 // inode finds what a PATH argument names. A symlink in the last place is
@@ -280,7 +306,10 @@ func (o *opened) head() []report.Section {
 		{Key: "format", Value: report.Str(o.image.Format())},
 		{Key: "size", Value: report.Size(uint64(o.image.Size()))},
 		{Key: "partition", Value: report.Int(int64(o.part.Number))},
-		{Key: "offset", Value: report.Int(o.part.Start)},
+		{Key: "offset", Value: startOf(&o.part)},
+	}
+	if o.part.Parent != 0 && o.part.Name != "" {
+		im = append(im, report.Field{Key: "volume", Value: report.Name([]byte(o.part.Name))})
 	}
 	fsys := report.Fields{
 		{Key: "type", Value: report.Str(s.Version())},

@@ -22,7 +22,7 @@ type exportOptions struct {
 func newExportCmd(e *env) *cobra.Command {
 	o := &exportOptions{}
 	cmd := &cobra.Command{
-		Use:   "export IMAGE --to FILE.db|--csv DIR",
+		Use:   "export IMAGE... --to FILE.db|--csv DIR",
 		Short: "Write all that is known into an SQLite database, or CSV files",
 		Long: `Export writes inodes, names, runs, symlinks, findings, deleted files and the journal's
 transactions into one SQLite database, for questions that no command answers; or into a
@@ -36,9 +36,9 @@ are RFC 3339, in one. Names that are not UTF-8 are blobs of their bytes.
 		Example: `  extscope export disk.img --to case.db
   sqlite3 case.db "SELECT path, size FROM file WHERE type = 'file' ORDER BY size DESC LIMIT 10"
   extscope export disk.img --csv tables`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeImage,
-		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeImages,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, o.imageOf(args)) },
 	}
 	o.evidence.addFlags(cmd)
 	f := cmd.Flags()

@@ -93,7 +93,7 @@ func (x *exporter) facts() {
 	s, v := x.v.fs.Super, x.v
 	info, _ := debug.ReadBuildInfo()
 	x.add(tableImage, report.Name([]byte(v.image.Name())), report.Str(v.image.Format()), report.Size(uint64(v.image.Size())),
-		report.Int(int64(v.part.Number)), report.Int(v.part.Start), report.Str("extscope "+buildOf(info).version))
+		report.Int(int64(v.part.Number)), startOf(&v.part), report.Str("extscope "+buildOf(info).version))
 	x.add(tableFilesystem, report.Str(s.Version()), report.Name(s.VolumeName), report.Str(s.UUID.String()), report.Int(int64(v.fs.BlockSize())),
 		report.Uint(s.BlocksCount), report.Uint(s.FreeBlocks), report.Uint(uint64(s.InodesCount)), report.Uint(uint64(s.FreeInodes)),
 		report.Time(s.MkfsTime), report.Time(s.MountTime), report.Time(s.WriteTime), report.Time(s.LastCheck), report.Uint(uint64(s.MountCount)),

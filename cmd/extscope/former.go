@@ -41,7 +41,7 @@ func (v *evidence) openDeleted(ctx context.Context, e *env, out *output, name st
 	case v.noReplay || v.journal != "":
 		return nil, nil, usagef("--former goes with neither --no-replay nor --journal")
 	}
-	im, err := v.openImage(e, name)
+	im, err := v.openImage(e, name, v.with...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -59,10 +59,7 @@ func (v *evidence) lookFormer(ctx context.Context, o *opened, out *output) (*for
 	if err := v.pickFormer(o); err != nil {
 		return nil, err
 	}
-	section := o.image.SectionAt(o.part.Start)
-	if o.part.Available < section.Size() {
-		section = o.image.Section(o.part)
-	}
+	section := o.image.Section(o.part)
 	p := out.reading(o.env, "scan", section.Size())
 	found, err := former.Look(ctx, section, section.Size(), func(done, _ int64) { p.done.Store(done) })
 	p.end()
@@ -128,8 +125,15 @@ func (v *evidence) pickFormer(o *opened) error {
 	}
 	var list []image.Partition
 	var names []string
+	divided := map[int]bool{} // what others lie in
 	for _, p := range t.Partitions {
-		if p.Kind == "extended" || p.Available <= 0 || v.partition != "" && strconv.Itoa(p.Number) != v.partition {
+		divided[p.Parent] = true
+		for _, m := range p.Members {
+			divided[m] = true
+		}
+	}
+	for _, p := range t.Partitions {
+		if p.Kind == "extended" || divided[p.Number] && v.partition == "" || p.Available <= 0 || v.partition != "" && strconv.Itoa(p.Number) != v.partition {
 			continue
 		}
 		list = append(list, p)

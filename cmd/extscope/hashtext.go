@@ -74,19 +74,22 @@ func (o *hashOptions) writeDFXML(w io.Writer, v *opened, rows func(yield func(*h
 		_ = xml.EscapeText(&b, []byte(s))
 		return b.String()
 	}
+	volume := ">" // of several ranges, or encrypted
+	if at := v.part.Start; at >= 0 {
+		volume = fmt.Sprintf(" offset=\"%d\">\n    <partition_offset>%d</partition_offset>", at, at)
+	}
 	fmt.Fprintf(out, `<?xml version="1.0" encoding="UTF-8"?>
 <dfxml xmlns="http://www.forensicswiki.org/wiki/Category:Digital_Forensics_XML" xmlns:dc="http://purl.org/dc/elements/1.1/" version="1.2.0">
   <metadata><dc:type>Hash List</dc:type></metadata>
   <creator version="1.0"><program>extscope</program><version>%s</version></creator>
   <source><image_filename>%s</image_filename></source>
-  <volume offset="%d">
-    <partition_offset>%d</partition_offset>
+  <volume%s
     <block_size>%d</block_size>
     <ftype_str>%s</ftype_str>
     <block_count>%d</block_count>
     <first_block>%d</first_block>
     <last_block>%d</last_block>
-`, text(buildOf(info).version), text(report.Printable([]byte(v.image.Name()))), v.part.Start, v.part.Start, v.fs.BlockSize(), v.fs.Super.Version(),
+`, text(buildOf(info).version), text(report.Printable([]byte(v.image.Name()))), volume, v.fs.BlockSize(), v.fs.Super.Version(),
 		v.fs.Super.BlocksCount, v.fs.Super.FirstDataBlock, v.fs.Super.BlocksCount-1)
 	enc := xml.NewEncoder(out)
 	enc.Indent("    ", "  ")

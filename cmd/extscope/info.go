@@ -19,7 +19,7 @@ type infoOptions struct {
 func newInfoCmd(e *env) *cobra.Command {
 	o := &infoOptions{}
 	cmd := &cobra.Command{
-		Use:   "info IMAGE",
+		Use:   "info IMAGE...",
 		Short: "Show the superblock, features, journal and groups of a file system",
 		Long: `Info shows what the superblock says, every feature by name (unknown ones in
 hex), where the journal is, what in it waits to be replayed and which view is
@@ -34,9 +34,9 @@ table that were never used; CHECKSUM says whether the descriptor's holds.`,
 		Example: `  extscope info testdata/demo.img
   extscope info disk.img -p 2 --groups
   extscope info disk.img -f json`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeImage,
-		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeImages,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, o.imageOf(args)) },
 	}
 	o.evidence.addFlags(cmd)
 	o.output.addFlags(cmd)

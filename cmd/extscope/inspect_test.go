@@ -28,7 +28,7 @@ func TestInspectStatus(t *testing.T) {
 		out, err string // patterns
 	}{
 		{"info", exitUsage, "^$", "arg"},
-		{"info DEMO extra", exitUsage, "^$", "arg"},
+		{"info DEMO extra", exitUsage, "^$", "no such file"},
 		{"info " + dir, exitNotExt, "^$", "directory"},
 		{"info " + text, exitNotExt, "^$", "not an ext|no ext"},
 		{"info DEMO --nope", exitUsage, "^$", "unknown flag"},
@@ -210,7 +210,8 @@ func TestCompletion(t *testing.T) {
 	}{
 		{[]string{"stat", ""}, ":0\n"},
 		{[]string{"partitions", ""}, ":0\n"},
-		{[]string{"partitions", demo, ""}, ":4\n"},
+		{[]string{"partitions", demo, ""}, ":0\n"},
+		{[]string{"owner", demo, ""}, ":4\n"},
 		{[]string{"stat", demo, "/e"}, "/etc/\n:6\n"},
 		{[]string{"stat", demo, "/etc/"}, "/etc/localtime\n/etc/app.conf\n:4\n"},
 		{[]string{"blocks", demo, "/bin/sh", "/bin/l"}, "/bin/ls\n:4\n"},

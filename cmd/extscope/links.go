@@ -21,7 +21,7 @@ type linksOptions struct {
 func newLinksCmd(e *env) *cobra.Command {
 	o := &linksOptions{}
 	cmd := &cobra.Command{
-		Use:   "links IMAGE",
+		Use:   "links IMAGE...",
 		Short: "List every inode that has more than one name, with all of them",
 		Long: `Links finds hard links: every inode with more than one name, and all its paths.
 
@@ -31,9 +31,9 @@ directory without subdirectories has 2. PATH lists the names, one a line. A path
 that begins with @N lies below directory inode N, which no name reaches.`,
 		Example: `  extscope links testdata/demo.img
   extscope links disk.img --mismatch --exit-code`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeImage,
-		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeImages,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, o.imageOf(args)) },
 	}
 	o.evidence.addFlags(cmd)
 	o.output.addFlags(cmd)

@@ -20,7 +20,7 @@ type orphansOptions struct {
 func newOrphansCmd(e *env) *cobra.Command {
 	o := &orphansOptions{}
 	cmd := &cobra.Command{
-		Use:   "orphans IMAGE",
+		Use:   "orphans IMAGE...",
 		Short: "List orphaned inodes of every kind",
 		Long: `Orphans lists the inodes that no name reaches, or whose deletion was not finished.
 
@@ -35,9 +35,9 @@ subtree; their paths begin with @ and its number, and every command takes such
 a path. RECOVERABLE says whether the contents are all still mapped.`,
 		Example: `  extscope orphans testdata/demo.img
   extscope cat testdata/demo.img @52`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeImage,
-		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeImages,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, o.imageOf(args)) },
 	}
 	o.evidence.addFlags(cmd)
 	o.output.addFlags(cmd)

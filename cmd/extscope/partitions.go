@@ -14,29 +14,34 @@ import (
 
 type partitionsOptions struct {
 	output
-	sectorSize int
+	evidence
 }
 
 func newPartitionsCmd(e *env) *cobra.Command {
 	o := &partitionsOptions{}
 	cmd := &cobra.Command{
-		Use:   "partitions IMAGE",
-		Short: "List the partitions of an image and what each of them holds",
+		Use:   "partitions IMAGE...",
+		Short: "List the partitions and volumes of an image and what each of them holds",
 		Long: `Partitions shows how an image is divided, by MBR with logical partitions or by
 GPT, and what lies in each slot, ext or not. An image without a table is one
-volume that is the whole of it.
+volume that is the whole of it. Volumes of LVM2 and Linux RAID (1, linear, 0) are
+listed below what they lie in; the images of further disks they need follow IMAGE.
 
-Columns: NR is what -p takes; START is in bytes from the start of the image; SIZE
-is as the table says; TYPE is what the table says it holds, CONTENT what it does
-hold; LABEL and UUID are those of the file system in it. What is odd about the
-table is told on stderr.`,
+Columns: NR is what -p takes, which takes NAME, LABEL and UUID, too; START is in bytes
+from the start of the image, "-" where a volume is not one range of it; SIZE
+is as the table says; TYPE is what the table says it holds, or the kind of volume,
+CONTENT what it does hold; LABEL and UUID are those of the file system in it. What is
+odd about the table or a volume is told on stderr.`,
 		Example: `  extscope partitions disk.img
-  extscope partitions disk.img -f json`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeImage,
-		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
+  extscope partitions disk.img -f json
+  extscope partitions disk1.img disk2.img
+  extscope ls disk1.img --with disk2.img -p vg0/root /etc`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeImages,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, o.imageOf(args)) },
 	}
 	cmd.Flags().IntVar(&o.sectorSize, "sector-size", 0, "logical sector size in `BYTES` (default: found out)")
+	o.addWith(cmd)
 	o.output.addFlags(cmd)
 	return cmd
 }
@@ -46,8 +51,7 @@ func (o *partitionsOptions) run(ctx context.Context, e *env, name string) error 
 	if err != nil {
 		return &usageError{err}
 	}
-	v := &evidence{sectorSize: o.sectorSize}
-	im, err := v.openImage(e, name)
+	im, err := o.openImage(e, name, o.with...)
 	if err != nil {
 		return err
 	}
@@ -62,14 +66,23 @@ func (o *partitionsOptions) run(ctx context.Context, e *env, name string) error 
 	for _, w := range table.Warnings {
 		e.say("warning: " + w)
 	}
-	for _, p := range table.Partitions {
-		if p.Available < p.Length {
+	for i := range table.Partitions {
+		p := &table.Partitions[i]
+		for _, w := range p.Warnings {
+			e.say(fmt.Sprintf("warning: %s: %s", volumeName(p), w))
+		}
+		switch {
+		case p.State == image.StateUnsupported, p.State == image.StateDamaged:
+			// What it is says so.
+		case p.State == image.StateIncomplete:
+			e.damage(fmt.Errorf("%s: incomplete, %d of its %d bytes are missing", volumeName(p), p.Length-p.Available, p.Length))
+		case p.Available < p.Length:
 			e.damage(fmt.Errorf("partition %d: truncated, %d of its %d bytes are missing", p.Number, p.Length-p.Available, p.Length))
 		}
 	}
 	r := &report.Report{
 		Head:   []report.Section{{Key: "image", Title: "Image", Fields: imageFields(im, table)}},
-		Tables: []*report.Table{volumeTable(table, format)},
+		Tables: []*report.Table{volumeTable(table, format, len(im.With()) > 0)},
 		Summary: func() report.Fields {
 			ext := 0
 			for _, p := range table.Partitions {
@@ -137,7 +150,7 @@ func word(s string) report.Value {
 
 // volumeTable lists the volumes: what each holds is an object in JSON, and
 // columns elsewhere.
-func volumeTable(t *image.Table, format report.Format) *report.Table {
+func volumeTable(t *image.Table, format report.Format, several bool) *report.Table {
 	columns := []report.Column{
 		{Key: "number", Title: "NR", Right: true},
 		{Key: "parent", Data: true},
@@ -152,7 +165,8 @@ func volumeTable(t *image.Table, format report.Format) *report.Table {
 		{Key: "name", Title: "NAME", Name: true},
 		{Key: "uuid", Data: true},
 	}
-	content := contentCells
+	people := format == report.TableFormat || format == report.Markdown
+	content := func(p *image.Partition) report.Row { return contentCells(p, people) }
 	if format == report.JSON || format == report.NDJSON {
 		content = contentObject
 		columns = append(columns, report.Column{Key: "content"})
@@ -163,11 +177,15 @@ func volumeTable(t *image.Table, format report.Format) *report.Table {
 			report.Column{Key: "content_uuid", Title: "UUID"},
 			report.Column{Key: "ext", Data: true})
 	}
+	columns = append(columns,
+		report.Column{Key: "state", Data: true, Optional: true},
+		report.Column{Key: "members", Data: true, Optional: true},
+		report.Column{Key: "image", Title: "IMAGE", Data: !several, Optional: true, Name: true})
 	return &report.Table{Key: "volumes", Columns: columns, Rows: func(yield func(report.Row, error) bool) {
-		for i := range t.Partitions {
-			p := &t.Partitions[i]
+		order, indent := treeOrder(t.Partitions, people)
+		for i, p := range order {
 			boot := report.Null()
-			if p.Kind != "whole" {
+			if p.Scheme == "mbr" || p.Scheme == "gpt" {
 				boot = report.Bool(p.Bootable)
 			}
 			typeName := word(p.TypeName)
@@ -175,22 +193,29 @@ func volumeTable(t *image.Table, format report.Format) *report.Table {
 				typeName = word(p.TypeCode)
 			}
 			row := report.Row{
-				report.Int(int64(p.Number)), number(uint64(p.Parent), p.Parent != 0), report.Str(p.Scheme), report.Str(p.Kind),
-				boot, report.Int(p.Start), report.Size(uint64(p.Length)), report.Size(uint64(p.Available)),
+				report.Int(int64(p.Number)), number(uint64(p.Parent), p.Parent != 0), report.Str(p.Scheme), report.Str(indent[i] + p.Kind),
+				boot, startOf(p), report.Size(uint64(p.Length)), report.Size(uint64(p.Available)),
 				word(p.TypeCode), typeName, word(p.Name), word(p.UUID),
 			}
-			if !yield(append(row, content(p.Content)...), nil) {
+			row = append(row, content(p)...)
+			if !yield(append(row, stateCells(p)...), nil) {
 				return
 			}
 		}
 	}}
 }
 
-func contentCells(c image.Content) report.Row {
-	return report.Row{report.Str(c.Type), word(c.Label), word(c.UUID), report.Bool(c.IsExt)}
+func contentCells(p *image.Partition, people bool) report.Row {
+	c := p.Content
+	what := c.Type
+	if people && p.State != "" && p.State != image.StateUnsupported {
+		what += ", " + p.State
+	}
+	return report.Row{report.Str(what), word(c.Label), word(c.UUID), report.Bool(c.IsExt)}
 }
 
-func contentObject(c image.Content) report.Row {
+func contentObject(p *image.Partition) report.Row {
+	c := p.Content
 	return report.Row{report.Object(report.Fields{
 		{Key: "type", Value: report.Str(c.Type)},
 		{Key: "detail", Value: word(c.Detail)},
@@ -198,6 +223,65 @@ func contentObject(c image.Content) report.Row {
 		{Key: "uuid", Value: word(c.UUID)},
 		{Key: "ext", Value: report.Bool(c.IsExt)},
 	})}
+}
+
+// stateCells are what few volumes have.
+func stateCells(p *image.Partition) report.Row {
+	members := report.Null()
+	if len(p.Members) > 1 {
+		var list []report.Value
+		for _, m := range p.Members {
+			list = append(list, report.Int(int64(m)))
+		}
+		members = report.List(list)
+	}
+	return report.Row{word(p.State), members, word(p.Image)}
+}
+
+// startOf is where a volume begins in its image, null where it is not one range of it.
+func startOf(p *image.Partition) report.Value {
+	if p.Start < 0 {
+		return report.Null()
+	}
+	return report.Int(p.Start)
+}
+
+// volumeName is what messages call a volume.
+func volumeName(p *image.Partition) string {
+	if p.Parent != 0 && p.Name != "" {
+		return p.Name
+	}
+	return fmt.Sprintf("partition %d", p.Number)
+}
+
+// treeOrder gives the volumes in the order of their numbers, or for people each behind
+// the one it lies in, with what to indent it by.
+func treeOrder(parts []image.Partition, people bool) (order []*image.Partition, indent []string) {
+	below := map[int][]*image.Partition{}
+	for i := range parts {
+		p := &parts[i]
+		if !people {
+			order, indent = append(order, p), append(indent, "")
+			continue
+		}
+		below[p.Parent] = append(below[p.Parent], p)
+	}
+	var walk func(parent int, before string)
+	walk = func(parent int, before string) {
+		for i, p := range below[parent] {
+			branch, next := treeBranch, treeLine
+			if i == len(below[parent])-1 {
+				branch, next = treeEnd, treeBlank
+			}
+			if parent == 0 {
+				branch, next = "", ""
+			}
+			order, indent = append(order, p), append(indent, before+branch)
+			walk(p.Number, before+next)
+		}
+	}
+	walk(0, "")
+	return order, indent
 }
 
 // contentStyle sets off what can be looked into.

@@ -38,6 +38,9 @@ func (o *recoverOptions) lookAt(e *env, v *opened, paths []string) (*recoverDir,
 		Recovery: v.fs.Super.UUID.String(), ImageSize: v.image.Size(), Offset: v.part.Start,
 		Superblock: uint64(v.fs.Super.InodesCount), Arguments: o.arguments(paths),
 	}}
+	if v.part.Start < 0 {
+		d.head.Volume = v.part.UUID
+	}
 	there := nearest(o.to)
 	var evidence []string
 	for _, im := range v.images() {

@@ -12,7 +12,8 @@ type journalHead struct {
 	Recovery   string `json:"extscope_recover"` // the file system's UUID
 	ImageSize  int64  `json:"image_size"`
 	Offset     int64  `json:"offset"`
-	Superblock uint64 `json:"inodes"` // the number of inodes tells former file systems apart
+	Volume     string `json:"volume,omitempty"` // UUID of the one it lies in
+	Superblock uint64 `json:"inodes"`           // the number of inodes tells former file systems apart
 	Arguments  string `json:"arguments"`
 }
 
@@ -52,7 +53,7 @@ func (d *recoverDir) readJournal() error {
 	switch err := json.Unmarshal(lines.Bytes(), &head); {
 	case err != nil || head.Recovery == "":
 		return usagef("%s/%s is no file of a recovery: choose another folder", d.name, journalName)
-	case head.Recovery != d.head.Recovery || head.ImageSize != d.head.ImageSize || head.Offset != d.head.Offset || head.Superblock != d.head.Superblock:
+	case head.Recovery != d.head.Recovery || head.ImageSize != d.head.ImageSize || head.Offset != d.head.Offset || head.Volume != d.head.Volume || head.Superblock != d.head.Superblock:
 		return usagef("%s holds a recovery of other evidence that is not finished: choose another folder", d.name)
 	case head != d.head:
 		return usagef("%s holds a recovery that is not finished and was asked for in other words (%s): choose another folder, or call it the same way", d.name, head.Arguments)

@@ -14,16 +14,7 @@ import (
 
 	"github.com/extscope/extscope/ext/undelete"
 	"github.com/extscope/extscope/ext/undelete/host"
-	"github.com/extscope/extscope/image"
 )
-
-// images are the files of the evidence that are open.
-func (o *opened) images() []*image.Image {
-	if o.external != nil {
-		return []*image.Image{o.image, o.external}
-	}
-	return []*image.Image{o.image}
-}
 
 // A recovery is a plan that is being carried out.
 type recovery struct {

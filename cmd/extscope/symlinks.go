@@ -25,7 +25,7 @@ var symlinkStates = []string{links.StateOK, links.StateRotten, links.StateLoop, 
 func newSymlinksCmd(e *env) *cobra.Command {
 	o := &symlinksOptions{}
 	cmd := &cobra.Command{
-		Use:   "symlinks IMAGE",
+		Use:   "symlinks IMAGE...",
 		Short: "List every symlink, where it leads, and why it rots",
 		Long: `Symlinks lists every symlink and follows it inside the image, never on the host:
 absolute targets start at the file system's root, and ".." at the root stays there.
@@ -41,9 +41,9 @@ copies of the directory and removed entries tell.`,
 		Example: `  extscope symlinks testdata/demo.img
   extscope symlinks rootfs.img --state rotten,loop --exit-code
   extscope symlinks home.img --mounted-at /home`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeImage,
-		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeImages,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, o.imageOf(args)) },
 	}
 	o.evidence.addFlags(cmd)
 	o.output.addFlags(cmd)

@@ -39,7 +39,7 @@ type timelineOptions struct {
 func newTimelineCmd(e *env) *cobra.Command {
 	o := &timelineOptions{}
 	cmd := &cobra.Command{
-		Use:   "timeline IMAGE",
+		Use:   "timeline IMAGE...",
 		Short: "Every time that inodes tell, in one order",
 		Long: `Timeline lists when files were modified, accessed, changed, born and deleted, the oldest
 first: of live files, orphans and deleted ones, and with --journal-versions of every state
@@ -56,9 +56,9 @@ reads.`,
 		Example: `  extscope timeline disk.img --since 2026-01-31 --until 2026-02-01
   extscope timeline disk.img --path '/home/*' --journal-versions -f csv
   extscope timeline disk.img -f body | mactime -z UTC -d`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeImage,
-		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, args[0]) },
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeImages,
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), e, o.imageOf(args)) },
 	}
 	o.evidence.addFlags(cmd)
 	o.output.addFlags(cmd)
