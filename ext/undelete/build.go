@@ -158,7 +158,7 @@ func (f *finder) fill(c *Candidate, s *state) {
 	m := f.newMapper(in, s.tx)
 	m.read()
 	f.supplement(m)
-	c.Runs, c.nodes, c.damage, c.complete = m.runs, m.nodes, m.damage, m.complete
+	c.Runs, c.nodes, c.unsure, c.damage, c.complete = m.runs, m.nodes, m.unsure, m.damage, m.complete
 	f.believe(c)
 	if in.IsSymlink() {
 		f.slowTarget(c)

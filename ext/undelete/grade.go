@@ -2,6 +2,7 @@ package undelete
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/extscope/extscope/ext"
@@ -174,6 +175,9 @@ func (f *finder) grade(c *Candidate) {
 	case doubt != "":
 		c.Grade = Unproven
 		say(doubt)
+	case f.nodesUsed(c):
+		c.Grade = Unproven
+		say("a block of its map was used by something else since")
 	case c.unseen:
 		c.Grade = Unproven
 		say("files came and went in one transaction since, which could have used its blocks and left no trace")
@@ -192,6 +196,11 @@ func (f *finder) grade(c *Candidate) {
 	default:
 		c.Grade = Intact
 	}
+}
+
+// nodesUsed reports whether what the map was read from may be another file's by now.
+func (f *finder) nodesUsed(c *Candidate) bool {
+	return !c.orphan && slices.ContainsFunc(c.unsure, func(b Block) bool { return f.fates.of(b, c.tx.tx()) != fateFree })
 }
 
 // homeless takes the proof from files on a file system that writes data to the journal

@@ -96,13 +96,18 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		ctime time.Time
 		inUse bool
 		young bool // deleted within seconds of its birth
+		took  bool // a regular file; of one that is gone, with blocks when it went
+
+		version uint64
+		first   [12]byte
 	}
 	var events []event
 	err := f.log.EachInode(ctx, nil, func(txIndex, nth int, in, before *ext.Inode) {
 		tx, fast := after(txIndex, nth), nth > 0
 		if len(events) < 1<<23 {
 			events = append(events, event{in.Ino, in.Generation, tx, in.Dtime, f.fs.Blocks512(in), in.Ctime, in.Links > 0 && in.Mode != 0,
-				in.Crtime.IsZero() || in.Dtime > 0 && int64(in.Dtime)-in.Crtime.Unix() < youngSeconds})
+				in.Crtime.IsZero() || in.Dtime > 0 && int64(in.Dtime)-in.Crtime.Unix() < youngSeconds,
+				in.Type() == layout.ModeRegular && (in.Links > 0 || fast || in.Mtime.Equal(in.Ctime)), in.Version, firstPointer(in)})
 		}
 		if in.Mode == 0 || f.fs.Reserved(in.Ino) {
 			return
@@ -118,7 +123,7 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		case in.Links > 0:
 			l.first, l.last = min(l.first, tx), max(l.last, tx)
 			if !fast {
-				l.written.see(in, f.born(in, before, txIndex))
+				f.see(&l.written, in, f.born(in, before, txIndex), tx)
 			}
 		case !fast && (l.home == nil || f.view.FastCommits > 0):
 			l.ended, l.end = true, in.Version
@@ -142,8 +147,10 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		}
 		fresh := i == 0 || events[i-1].ino != b.ino || events[i-1].gen != b.gen
 		// Blocks that are taken and freed in one transaction leave no trace in bitmaps.
-		// That can be where an inode came and went in one, or a file was cut short.
-		if !b.inUse && b.dtime != 0 && fresh && b.young {
+		// That can be where a file came and went in one. Deletion sets the mtime of one
+		// that has blocks to its ctime. Blocks of metadata are not written but by the
+		// log, which forgets what was freed.
+		if !b.inUse && b.dtime != 0 && fresh && b.young && b.took {
 			f.hidden[b.tx.tx()] = true
 		}
 		if i == 0 || events[i-1].ino != b.ino {
@@ -155,6 +162,10 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		a := &events[i-1]
 		if a.inUse && b.inUse && a.gen == b.gen && b.held < a.held {
 			f.shrunk[b.tx.tx()] = true
+		}
+		// Or where one was written and cut short more than once; or had none of its
+		// blocks yet.
+		if a.gen == b.gen && a.inUse && b.took && f.rewritten(a.version, b.version, a.held, b.held, a.first != b.first, b.inUse) {
 			f.hidden[b.tx.tx()] = true
 		}
 		if a.ino != b.ino || !a.inUse || b.inUse && a.gen == b.gen {
@@ -171,6 +182,15 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// rewritten reports whether a file that took and freed blocks between two states of it
+// may have had others yet in between.
+func (f *finder) rewritten(version, next, held, nextHeld uint64, moved, inUse bool) bool {
+	if !inUse {
+		return held == 0 // taken in the transaction that freed them
+	}
+	return (held > nextHeld || held > 0 && moved) && next != version+1
 }
 
 // born reports whether a state of an inode is of the transaction that made the file.

@@ -2,6 +2,7 @@ package undelete
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -54,7 +55,7 @@ func (f *finder) versions(l *life) {
 		if k >= maxVersions {
 			return
 		}
-		w.see(s.in, s.in.Mtime.Sub(s.in.Crtime).Abs() < clockTick)
+		f.see(&w, s.in, s.in.Mtime.Sub(s.in.Crtime).Abs() < f.tick(), s.tx)
 		next, until := now, s.tx
 		if k+1 < len(states) {
 			next, until = states[k+1].in, states[k+1].tx
@@ -80,11 +81,30 @@ func (f *finder) versions(l *life) {
 		if t := f.transaction(until); t != nil {
 			changed = t.CommitTime
 		}
-		c.unsettled = !f.remounted(s.tx, changed) && justWritten(s.in.Ctime, changed) && (w.unsettled(s.in) || f.halfway(&c) || f.unseen(s.in, s.tx, s.in.Ctime))
-		c.changed = next.Version > s.in.Version+1 // not only by what ended this version
+		c.unsettled = !f.remounted(s.tx, until, changed) && justWritten(s.in.Ctime, changed) && (w.unsettled(s.in) || f.halfway(&c) || f.ticked(&w, s.in))
+		// Not only by what ended this version, or by that in place.
+		c.changed = next.Version > s.in.Version+1 || f.shares(&c, &state{in: next, tx: until})
 		f.grade(&c)
 		f.result.Candidates = append(f.result.Candidates, c)
 	}
+}
+
+// shares reports whether a later state of a file has blocks of an earlier one yet: what
+// was changed in between may have been changed in them.
+func (f *finder) shares(c *Candidate, later *state) bool {
+	var n Candidate
+	if later.in.HasInline() || later.in.Size() == 0 {
+		return false
+	}
+	f.fill(&n, later)
+	mapped := slices.SortedFunc(slices.Values(n.Runs), func(a, b ext.Run) int { return cmp.Compare(a.Physical, b.Physical) })
+	for _, r := range c.Runs {
+		k, _ := slices.BinarySearchFunc(mapped, r.Physical, func(m ext.Run, b Block) int { return cmp.Compare(m.Physical+Block(m.Len), b+1) })
+		if k < len(mapped) && mapped[k].Physical < r.Physical+Block(r.Len) {
+			return true
+		}
+	}
+	return !n.complete
 }
 
 // sameChange reports whether a state of a file was on its way to the next one: nothing

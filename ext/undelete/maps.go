@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/jbd2"
 	"github.com/extscope/extscope/ext/layout"
 )
 
@@ -20,6 +21,7 @@ type mapper struct {
 
 	runs     []ext.Run
 	nodes    []Block
+	unsure   []Block // those of nodes that may have been written since: not from the log as of then, and without a checksum
 	damage   []string
 	complete bool
 	left     int // nodes that may still be read
@@ -99,7 +101,7 @@ func (m *mapper) sources(b Block, try func(b []byte) bool) bool {
 	}
 	m.left--
 	buf := make([]byte, f.fs.BlockSize())
-	var later [][2]int
+	var later []jbd2.Copy
 	if f.log != nil {
 		versions := f.log.Archive.Versions(b)
 		for i := len(versions) - 1; i >= 0; i-- {
@@ -108,24 +110,22 @@ func (m *mapper) sources(b Block, try func(b []byte) bool) bool {
 				continue
 			}
 			if v.Transaction > m.tx.tx() {
-				later = append(later, [2]int{i})
+				later = append(later, v.Copy)
 				continue
 			}
 			if f.log.Journal.ReadCopy(buf, v.Copy) == nil && try(buf) {
 				return true
 			}
 		}
-		if f.fs.ReadBlock(buf, b) == nil && try(buf) {
-			return true
-		}
-		for _, k := range later {
-			if f.log.Journal.ReadCopy(buf, versions[k[0]].Copy) == nil && try(buf) {
-				return true
-			}
-		}
-		return false
 	}
-	return f.fs.ReadBlock(buf, b) == nil && try(buf)
+	found := f.fs.ReadBlock(buf, b) == nil && try(buf)
+	for k := 0; !found && k < len(later); k++ {
+		found = f.log.Journal.ReadCopy(buf, later[k]) == nil && try(buf)
+	}
+	if found && !f.csum {
+		m.unsure = append(m.unsure, b)
+	}
+	return found
 }
 
 // extents reads an extent tree.

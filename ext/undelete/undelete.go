@@ -100,6 +100,7 @@ type Candidate struct {
 	damage   []string // what is wrong with the map
 	complete bool     // the whole map could be read
 	nodes    []Block  // of the map
+	unsure   []Block  // those of them that may have been written since
 	residue  bool     // the map is what deletion left of it
 
 	unseen    bool // its blocks may have been used in between without a trace
@@ -147,7 +148,9 @@ type finder struct {
 	running bool // the file system was in use when the image was taken
 	fates   *fates
 
-	dataLogged bool // the log holds contents of files
+	clock      time.Duration // of the times of inodes, once tick was asked
+	mounts     []int         // the first transactions of mounts, by the gap in sequence numbers ahead of them
+	dataLogged bool          // the log holds contents of files
 	lives      map[lifeKey]*life
 	byIno      map[Ino][]*life // by first
 	today      generations     // of the inodes in use today

@@ -1,6 +1,7 @@
 package undelete
 
 import (
+	"slices"
 	"time"
 
 	"github.com/extscope/extscope/ext"
@@ -12,12 +13,38 @@ import (
 // the data of new blocks is written before the commit (data=ordered).
 const writeback = 35 * time.Second
 
-// clockTick is how long times of inodes may stay the same: HZ is 100 or more.
-const clockTick = 10 * time.Millisecond
-
 // commitTakes is how long a commit may take: what is changed meanwhile is of the
 // transaction behind it.
 const commitTakes = 30 * time.Millisecond
+
+// tick is how long times of inodes may stay the same: the longest tick, of those that
+// HZ can be set to, which commits allow, as their times are of the same clock. Where
+// none came close together it is the longest of all.
+func (f *finder) tick() time.Duration {
+	if f.clock == 0 {
+		ticks := []time.Duration{10 * time.Millisecond, 4 * time.Millisecond, time.Second / 300, time.Millisecond}
+		f.clock = ticks[0]
+		if i := slices.IndexFunc(ticks, f.allows); i > 0 {
+			f.clock = ticks[i]
+		}
+	}
+	return f.clock
+}
+
+// allows reports whether all commits that came close together are a number of ticks apart.
+func (f *finder) allows(tick time.Duration) bool {
+	const near, off = 200 * time.Millisecond, 100 * time.Microsecond // clocks are slewed by 500 ppm at most
+	if f.log == nil {
+		return true
+	}
+	all := f.log.Transactions()
+	for i := 1; i < len(all); i++ {
+		if d := all[i].CommitTime.Sub(all[i-1].CommitTime); d > off && d < near && (d+off)%tick > 2*off {
+			return false
+		}
+	}
+	return true
+}
 
 // A written is the state of a file when the blocks that it has were new: with the commit
 // of that state their contents are on the disk. What was written to them later need
@@ -25,20 +52,40 @@ const commitTakes = 30 * time.Millisecond
 type written struct {
 	known   bool
 	older   bool     // than the log: what was written to the blocks since they were new is not known
+	mixed   bool     // the last write may have come behind the one that took the blocks
 	first   [12]byte // where the first of the blocks is
 	mtime   time.Time
 	size    uint64
 	version uint64
+
+	last  time.Time // the newest mtime
+	since moment    // the first transaction that has it
 }
 
 // see takes the states of a file in order; born says that the first is of the
 // transaction that made the file.
-func (w *written) see(in *ext.Inode, born bool) {
+func (f *finder) see(w *written, in *ext.Inode, born bool, tx moment) {
+	fresh := !w.known || !in.Mtime.Equal(w.last)
+	if fresh {
+		w.last, w.since = in.Mtime, tx
+	}
 	first := firstPointer(in)
 	if w.known && w.first == first && first != [12]byte{} {
 		return
 	}
-	*w = written{true, !w.known && !born, first, in.Mtime, in.Size(), in.Version}
+	w.older = !w.known && !born
+	w.mixed = fresh && !born && f.mixed(in, tx)
+	w.known, w.first, w.mtime, w.size, w.version = true, first, in.Mtime, in.Size(), in.Version
+}
+
+// mixed reports whether a state of a file, whose mtime and blocks are both new in a
+// transaction, may be of two writes: the mtime of one whose data waits yet, in memory as
+// its size does (delalloc), and the blocks of one before, in an earlier transaction. What
+// is older than the transaction was written before it took blocks, and what is no older
+// than the file is of one write.
+func (f *finder) mixed(in *ext.Inode, tx moment) bool {
+	before := f.transaction(tx - after(1, 0))
+	return (before == nil || before.CommitTime.Sub(in.Mtime) < f.tick()+commitTakes) && (in.ExtraIsize == 0 || in.Mtime.Sub(in.Crtime).Abs() >= f.tick())
 }
 
 // firstPointer is the part of i_block that says where the contents begin: the first
@@ -67,7 +114,7 @@ func (w *written) unsettled(in *ext.Inode) bool {
 	if w.first != firstPointer(in) {
 		return false
 	}
-	return w.older || !w.mtime.Equal(in.Mtime) || w.size != in.Size() || in.ExtraIsize == 0 && w.version != in.Version
+	return w.older || w.mixed || !w.mtime.Equal(in.Mtime) || w.size != in.Size() || in.ExtraIsize == 0 && w.version != in.Version
 }
 
 // doubts notes what speaks against a state being what a file held when it was deleted.
@@ -81,7 +128,7 @@ func (f *finder) doubts(c *Candidate, l *life, s *state) {
 	if in.Links > 0 && in.Ctime.After(last) {
 		last = in.Ctime
 	}
-	remounted := f.remounted(s.tx, c.DeletedAt)
+	remounted := f.remounted(s.tx, l.gone, c.DeletedAt)
 	again := !remounted && f.unseen(in, s.tx, last)
 	if s.tx != latest && in.Links > 0 {
 		c.changed = !l.ended || l.end != in.Version || again && (l.gone == 0 || l.gone.tx() == s.tx.tx()+1)
@@ -93,28 +140,50 @@ func (f *finder) doubts(c *Candidate, l *life, s *state) {
 		// Contents that outgrow the inode leave it when they are written out.
 		c.unsettled = in.Version > 1
 	} else if s.tx != latest {
-		c.unsettled = l.written.unsettled(in) || f.halfway(c) || again && in.ExtraIsize == 0
+		c.unsettled = l.written.unsettled(in) || f.halfway(c) || f.ticked(&l.written, in)
 	}
 }
 
 // remounted reports whether the file system was mounted anew between a transaction and
-// a deletion: what was to be written had been by then, or never was.
-func (f *finder) remounted(tx moment, deleted time.Time) bool {
+// the one that deleted a file, at some time: what was to be written had been by then, or
+// never was. Mount times are in seconds; and each mount leaves out a sequence number.
+func (f *finder) remounted(tx, gone moment, deleted time.Time) bool {
 	t, mount := f.transaction(tx), f.fs.Super.MountTime.Unix()
-	return t != nil && t.CommitTime.Unix() < mount && !deleted.IsZero() && mount <= deleted.Unix()
+	if t == nil {
+		return false
+	}
+	if all := f.log.Transactions(); f.mounts == nil {
+		f.mounts = []int{}
+		for i := 1; i < len(all); i++ {
+			if all[i].Sequence-all[i-1].Sequence > 1 {
+				f.mounts = append(f.mounts, i)
+			}
+		}
+	}
+	if i, _ := slices.BinarySearch(f.mounts, tx.tx()+1); i < len(f.mounts) && f.mounts[i] <= gone.tx() {
+		return true
+	}
+	return t.CommitTime.Unix() < mount && mount < deleted.Unix()
 }
 
 // unseen reports whether a file, which was last changed at some time, may have been
 // changed again behind the transaction that has this state, without a trace in its
 // times and in i_version: both stay as they are within a tick of the clock, or within
-// a second where times are in seconds.
+// a second where times are in seconds. Who asks for a commit waits for it, so that it is
+// not of before its own time.
 func (f *finder) unseen(in *ext.Inode, tx moment, last time.Time) bool {
 	t := f.transaction(tx)
-	tick := clockTick
+	tick := f.tick()
 	if in.ExtraIsize == 0 {
-		tick = time.Second
+		tick = time.Second + commitTakes
 	}
-	return t != nil && t.CommitTime.Sub(last) < tick+commitTakes
+	return t != nil && t.CommitTime.Sub(last) < tick
+}
+
+// ticked reports whether what a state of a file holds may have been written to again
+// within the same tick, with nothing to show for it.
+func (f *finder) ticked(w *written, in *ext.Inode) bool {
+	return !w.last.Equal(in.Mtime) || f.unseen(in, w.since, in.Mtime)
 }
 
 // justWritten reports whether a file was written to so shortly before some time that
