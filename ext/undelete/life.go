@@ -98,8 +98,8 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		young bool // deleted within seconds of its birth
 		took  bool // a regular file; of one that is gone, with blocks when it went
 
-		version uint64
-		first   [12]byte
+		version uint32
+		first   uint32 // block, as far as it takes to tell two apart
 	}
 	var events []event
 	err := f.log.EachInode(ctx, nil, func(txIndex, nth int, in, before *ext.Inode) {
@@ -107,7 +107,7 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		if len(events) < 1<<23 {
 			events = append(events, event{in.Ino, in.Generation, tx, in.Dtime, f.fs.Blocks512(in), in.Ctime, in.Links > 0 && in.Mode != 0,
 				in.Crtime.IsZero() || in.Dtime > 0 && int64(in.Dtime)-in.Crtime.Unix() < youngSeconds,
-				in.Type() == layout.ModeRegular && (in.Links > 0 || fast || in.Mtime.Equal(in.Ctime)), in.Version, firstPointer(in)})
+				in.Type() == layout.ModeRegular && (in.Links > 0 || fast || in.Mtime.Equal(in.Ctime)), uint32(in.Version), firstBlock(in)})
 		}
 		if in.Mode == 0 || f.fs.Reserved(in.Ino) {
 			return
@@ -165,7 +165,7 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		}
 		// Or where one was written and cut short more than once; or had none of its
 		// blocks yet.
-		if a.gen == b.gen && a.inUse && b.took && f.rewritten(a.version, b.version, a.held, b.held, a.first != b.first, b.inUse) {
+		if a.gen == b.gen && a.inUse && b.took && rewritten(a.version, b.version, a.held, b.held, a.first != b.first, b.inUse) {
 			f.hidden[b.tx.tx()] = true
 		}
 		if a.ino != b.ino || !a.inUse || b.inUse && a.gen == b.gen {
@@ -186,7 +186,7 @@ func (f *finder) gatherLog(ctx context.Context) error {
 
 // rewritten reports whether a file that took and freed blocks between two states of it
 // may have had others yet in between.
-func (f *finder) rewritten(version, next, held, nextHeld uint64, moved, inUse bool) bool {
+func rewritten(version, next uint32, held, nextHeld uint64, moved, inUse bool) bool {
 	if !inUse {
 		return held == 0 // taken in the transaction that freed them
 	}

@@ -104,6 +104,15 @@ func firstPointer(in *ext.Inode) (p [12]byte) {
 	return p
 }
 
+// firstBlock is the part of firstPointer that is a block number, or its lower half.
+func firstBlock(in *ext.Inode) uint32 {
+	p := firstPointer(in)
+	if in.Flags&layout.FlagExtents != 0 && (in.Block[6] == 0 && in.Block[7] == 0) {
+		return le.Uint32(p[8:]) // ee_start_lo; ei_leaf_lo lies ahead of it
+	}
+	return le.Uint32(p[4:]) ^ le.Uint32(p[:])
+}
+
 // unsettled reports whether a state of the file holds writes that may never have
 // reached the disk. The times of small inodes are in whole seconds, and there any
 // change counts.
