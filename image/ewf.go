@@ -49,12 +49,11 @@ const maxEwfChunk = 16 << 20
 
 // probeEwf opens an E01 or S01 image by any of its segments.
 func probeEwf(f *os.File, info fs.FileInfo, name string, _ Options) (*Image, error) {
-	head := fetch(f, 0, ewfHeaderLen)
-	number, ok := decodeEwfHeader(head)
+	im := &Image{}
+	number, ok := ewfNumber(f, filepath.Base(name), &im.warnings)
 	if !ok || !info.Mode().IsRegular() {
 		return nil, errWrongType
 	}
-	im := &Image{}
 	set, err := openEwfSet(f, info, name, number, &im.warnings)
 	if err != nil {
 		return nil, err

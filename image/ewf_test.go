@@ -108,6 +108,9 @@ func TestEwfSet(t *testing.T) {
 		{"file header damaged", func(dir string) error {
 			return patch(filepath.Join(dir, "set.E02"), 0, make([]byte, 13))
 		}, "set.E01", nil, []string{"set.E02: file header is damaged"}},
+		{"the given one's file header damaged", func(dir string) error {
+			return patch(filepath.Join(dir, "set.E01"), 3, make([]byte, 10))
+		}, "set.E01", nil, []string{"set.E01: file header is damaged"}},
 		{"of another acquisition", func(dir string) error {
 			b, err := os.ReadFile(stored(t, "e01/encase6.E01"))
 			b[9] = 2

@@ -45,6 +45,23 @@ func ewfExtension(base string) (stem, ext string, ok bool) {
 	return stem, ext, letter(ext[0]) && (digit(ext[1]) && digit(ext[2]) || letter(ext[1]) && letter(ext[2]))
 }
 
+// ewfNumber tells whether a file called base is a segment, and which: by its header, or
+// by its name where the header is damaged and a section follows.
+func ewfNumber(f *os.File, base string, warnings *[]string) (number int, ok bool) {
+	if number, ok = decodeEwfHeader(fetch(f, 0, ewfHeaderLen)); ok {
+		return number, true
+	}
+	_, x, ok := ewfExtension(base)
+	if !ok || x[1] > '9' {
+		return 0, false
+	}
+	if _, err := decodeEwfSection(fetch(f, ewfHeaderLen, ewfSectionLen), ewfHeaderLen); err != nil {
+		return 0, false
+	}
+	warnf(warnings, "%s: file header is damaged: taken as the segment that it is named", base)
+	return int(x[1]-'0')*10 + int(x[2]-'0'), true
+}
+
 // openEwfSet opens the segments that lie beside the one called name, which is open and
 // says that it is the one of that number. The numbers in the files count, not their names.
 func openEwfSet(f *os.File, info fs.FileInfo, name string, number int, warnings *[]string) (*ewfSet, error) {
@@ -94,13 +111,7 @@ func (set *ewfSet) siblings(base, ext string, warnings *[]string) error {
 			continue
 		}
 		s := &ewfSegment{name: path, file: f, size: info.Size()}
-		if s.number, ok = decodeEwfHeader(fetch(f, 0, ewfHeaderLen)); !ok && named {
-			if _, err := s.section(ewfHeaderLen); err == nil {
-				s.number, ok = int(x[1]-'0')*10+int(x[2]-'0'), true
-				warnf(warnings, "%s: file header is damaged: taken as the segment that it is named", e.Name())
-			}
-		}
-		if !ok {
+		if s.number, ok = ewfNumber(f, e.Name(), warnings); !ok {
 			f.Close()
 			continue
 		}
