@@ -19,7 +19,10 @@ import (
 
 // required are the tools EXTSCOPE_REQUIRE_TOOLS=1 insists on. The makers of
 // all the other file systems stay optional.
-var required = []string{"blkid", "ewfacquire", "ewfinfo", "losetup", "lvm", "mdadm", "mke2fs", "mkswap", "partx", "qemu-img", "sfdisk", "split"}
+var required = []string{
+	"blkid", "bzip2", "ewfacquire", "ewfinfo", "gzip", "img2simg", "losetup", "lvm", "mdadm", "mke2fs", "mkswap", "partx", "qemu-img", "qemu-io",
+	"sfdisk", "simg2img", "split", "xz", "zstd",
+}
 
 // tool finds a program that a test compares with, or skips; where
 // EXTSCOPE_REQUIRE_TOOLS=1 asks for the required ones, it fails.

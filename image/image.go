@@ -1,9 +1,11 @@
 // Package image opens evidence as an io.ReaderAt: raw files, block devices, split raw
-// sets, E01, and virtual disks as vhd, vhdx and vdi. It finds the partitions on it, the
-// volumes of LVM2 and Linux RAID in those, on one image or several, and names what each of
-// them holds, ext or not. What an ext file system holds is left to package ext.
+// sets, E01, virtual disks (vmdk, vhd, vhdx, vdi), Android sparse images, and files
+// compressed by gzip, xz, zstd or bzip2. It finds the partitions on it, the volumes of
+// LVM2 and Linux RAID in those, on one image or several, and names what each of them
+// holds, ext or not. What an ext file system holds is left to package ext.
 //
-// Nothing here writes, and nothing opens a file other than for reading.
+// Evidence is opened for reading only. The one thing written is the temporary copy that a
+// compressed file is unpacked to, outside of the evidence.
 package image
 
 import (
@@ -26,6 +28,14 @@ type Options struct {
 	// Passphrase gives what opens an encrypted volume, named for people. It is asked
 	// when a volume that is needed turns out to be locked; nil leaves all locked.
 	Passphrase func(volume string) ([]byte, error)
+	// UnpackLimit is how many bytes compressed evidence may unpack to; 0 stands for
+	// DefaultUnpackLimit, and a negative number for none: then it is refused.
+	UnpackLimit int64
+	// Unpacking, unless nil, is told how many of the bytes of compressed evidence were
+	// read. An error that it returns stops that, and is returned. Calls follow each other.
+	Unpacking func(done, total int64) error
+
+	unpacked int // compressed files around this one
 }
 
 // A Segment is one file of the evidence and where its bytes lie in the image.
@@ -47,6 +57,7 @@ type Image struct {
 	closer   io.Closer
 	segments []Segment
 	warnings []string
+	faults   []error
 	details  []Detail
 	digests  []Digest
 
@@ -129,7 +140,9 @@ func (im *Image) Close() error {
 // Name is the name the evidence was opened by.
 func (im *Image) Name() string { return im.name }
 
-// Format is what holds the bytes: "raw", "split raw", "block device", "vhd", "vhdx", "vdi", "E01", "S01".
+// Format is what holds the bytes: "raw", "split raw", "block device", "E01", "S01", "vmdk",
+// "vhd", "vhdx", "vdi", "Android sparse"; of compressed evidence with the form of that:
+// "raw in gzip".
 func (im *Image) Format() string { return im.format }
 
 // Segments lists the files of the evidence in the order of their bytes.
@@ -138,6 +151,10 @@ func (im *Image) Segments() []Segment { return append([]Segment(nil), im.segment
 // Warnings say what is odd about the evidence as files; Table.Warnings is
 // about what is on it.
 func (im *Image) Warnings() []string { return append([]string(nil), im.warnings...) }
+
+// Faults are what opening found damaged. Bytes that cannot be had are errors of ReadAt,
+// too; bytes that only a checksum over many more speaks against are read all the same.
+func (im *Image) Faults() []error { return append([]error(nil), im.faults...) }
 
 // SectorSize is the logical sector size in bytes: as asked for, or as the
 // partition table shows, or 512.

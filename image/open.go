@@ -16,7 +16,7 @@ var errWrongType = errors.New("wrong image type")
 type prober func(f *os.File, info fs.FileInfo, name string, o Options) (*Image, error)
 
 // probers are asked in order. Raw takes anything, so it comes last.
-var probers = []prober{probeDevice, probeEwf, probeVHDX, probeVHD, probeVDI, probeForeign, probeSplit, probeRaw}
+var probers = []prober{probeDevice, probeEwf, probeVmdk, probeVHDX, probeVHD, probeVDI, probeSimg, probeForeign, probeSplit, probeRaw}
 
 func probe(name string, o Options) (*Image, error) {
 	f, info, err := openFile(name)
@@ -28,6 +28,15 @@ func probe(name string, o Options) (*Image, error) {
 
 // probeFile opens the evidence in a file that is open, which it takes over.
 func probeFile(f *os.File, info fs.FileInfo, name string, o Options) (*Image, error) {
+	im, err := probeForm(f, info, name, o)
+	if err != nil {
+		return nil, err
+	}
+	return unpacked(im, name, o)
+}
+
+// probeForm is probeFile for what is not compressed.
+func probeForm(f *os.File, info fs.FileInfo, name string, o Options) (*Image, error) {
 	for _, p := range probers {
 		im, err := p(f, info, name, o)
 		if errors.Is(err, errWrongType) {

@@ -294,7 +294,7 @@ func TestContainersByQemu(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "disk")
 			command(t, "", "qemu-img", append(append([]string{"convert", "-f", "raw", "-O"}, strings.Fields(format)...), raw, path)...)
-			f, err := os.Open(path)
+			f, err := os.Open(path) // as it is, not as what it holds
 			if err != nil {
 				t.Fatal(err)
 			}

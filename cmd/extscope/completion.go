@@ -32,6 +32,7 @@ func (v *evidence) completePath(_ *cobra.Command, args []string, typed string) (
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	const none = cobra.ShellCompDirectiveNoFileComp
+	v.unpackLimit = -1 // nobody waits for that
 	o, err := v.open(&env{out: io.Discard, err: io.Discard}, args[0])
 	if err != nil {
 		return nil, none

@@ -28,6 +28,8 @@ type evidence struct {
 	noReplay   bool
 	journal    string
 	with       []string
+
+	unpackLimit int64
 }
 
 func (v *evidence) addFlags(cmd *cobra.Command) {
@@ -40,6 +42,11 @@ func (v *evidence) addFlags(cmd *cobra.Command) {
 	f.IntVar(&v.blockSize, "blocksize", 0, "block size in `BYTES` that --superblock counts in (default: each is tried)")
 	f.BoolVar(&v.noReplay, "no-replay", false, "look at the home blocks as they are, without what a pending journal holds")
 	f.StringVar(&v.journal, "journal", "", "`FILE` or device that holds the file system's external journal")
+	addUnpackFlag(cmd, &v.unpackLimit)
+}
+
+func addUnpackFlag(cmd *cobra.Command, limit *int64) {
+	cmd.Flags().Int64Var(limit, "unpack-limit", image.DefaultUnpackLimit, "most `BYTES` that a compressed IMAGE may unpack to, in a temporary copy; -1 refuses it")
 }
 
 func (v *evidence) addWith(cmd *cobra.Command) {
@@ -70,12 +77,24 @@ type opened struct {
 
 // openImage opens the evidence itself, or what goes with it.
 func (v *evidence) openImage(e *env, name string, with ...string) (*image.Image, error) {
-	im, err := image.Open(name, image.Options{SectorSize: v.sectorSize, With: with})
+	opt := image.Options{SectorSize: v.sectorSize, With: with, UnpackLimit: v.unpackLimit}
+	var bar *progress
+	opt.Unpacking = func(done, total int64) error {
+		if bar == nil {
+			bar = (&output{quiet: e.quiet}).reading(e, "unpacking", total)
+		}
+		bar.done.Store(done)
+		return e.interrupted()
+	}
+	im, err := image.Open(name, opt)
+	if bar != nil {
+		bar.end()
+	}
 	if err != nil {
 		var kind *image.FileTypeError
-		var sector *image.SectorSizeError
 		var format *image.FormatError
 		var reference *image.ReferenceError
+		var sector *image.SectorSizeError
 		switch {
 		case errors.As(err, &sector):
 			return nil, &usageError{err}
@@ -88,6 +107,9 @@ func (v *evidence) openImage(e *env, name string, with ...string) (*image.Image,
 		for _, w := range one.Warnings() {
 			e.say("warning: " + w)
 		}
+	}
+	for _, f := range im.Faults() {
+		e.damage(f)
 	}
 	return im, nil
 }

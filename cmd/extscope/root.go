@@ -41,6 +41,16 @@ type env struct {
 	out, err io.Writer
 	flagged  bool // findings that the caller asked to hear of by exit status
 	damages  int  // parts of the image that were unreadable or damaged
+	quiet    bool // no progress on stderr
+	ctx      context.Context
+}
+
+// interrupted is why to stop, or nil.
+func (e *env) interrupted() error {
+	if e.ctx == nil {
+		return nil
+	}
+	return e.ctx.Err()
 }
 
 // damageLines bounds how many lines of damage go to stderr; the rest is counted.
@@ -91,12 +101,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 func runContext(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	e := &env{in: stdin, out: stdout, err: stderr}
+	e := &env{in: stdin, out: stdout, err: stderr, ctx: ctx}
 	root := newRootCmd(e)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) { e.quiet, _ = cmd.Flags().GetBool("quiet") }
 	err := root.ExecuteContext(ctx)
 	return e.status(ctx, err)
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Makes the images in this folder: one small ext4 file system, raw.img.gz, in each form that
-# evidence comes in. It takes e2fsprogs, qemu-utils and ewf-tools, but no root. The raw image is kept
+# evidence comes in. It takes e2fsprogs, qemu-utils, ewf-tools and
+# android-sdk-libsparse-utils, but no root. The raw image is kept
 # where it is there: made anew it has other times.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -49,3 +50,22 @@ ewf encase1 encase1 fast 8MiB
 ewf smart smart best 8MiB
 ewf set encase5 none 1MiB
 put e01 encase6.E01 encase1.E01 smart.s01 set.E01 set.E02 set.E03 set.E04 set.E05
+# vmdk
+for form in monolithicSparse streamOptimized; do
+	qemu-img convert -f raw -O vmdk -o subformat=$form "$raw" "$work/$form.vmdk"
+done
+put vmdk monolithicSparse.vmdk streamOptimized.vmdk
+
+# Android sparse
+img2simg "$raw" "$work/raw.simg"
+put simg raw.simg
+
+# Compressed, in several parts where the form has such
+split -b 1500K "$raw" "$work/part-"
+for part in "$work"/part-*; do
+	gzip -nc "$part" >>"$work/raw.gz"
+	zstd -qc -19 "$part" >>"$work/raw.zst"
+done
+xz -c --block-size=1500KiB "$raw" >"$work/raw.xz"
+bzip2 -c "$raw" >"$work/raw.bz2"
+put packed raw.gz raw.xz raw.zst raw.bz2

@@ -1,0 +1,261 @@
+package image
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// pack compresses a file by a tool into one called name.
+func pack(t *testing.T, file, name string, args ...string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), name)
+	f, err := os.Create(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(command(t, string(b), args[0], args[1:]...)); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestUnpackForms(t *testing.T) {
+	raw := stored(t, "raw.img")
+	for _, tt := range []struct {
+		form string
+		args []string
+	}{
+		{"gzip", []string{"gzip", "-c"}},
+		{"gzip", []string{"gzip", "-1c"}},
+		{"xz", []string{"xz", "-c"}},
+		{"xz", []string{"xz", "-0c", "--block-size=100000", "-T2"}},
+		{"xz", []string{"xz", "-0c", "--check=sha256", "--block-size=1000000"}},
+		{"xz", []string{"xz", "-0c", "--check=crc32"}},
+		{"zstd", []string{"zstd", "-c"}},
+		{"zstd", []string{"zstd", "-c", "-1", "--stream-size=4194304"}},
+		{"zstd", []string{"zstd", "-c", "--ultra", "-22"}},
+		{"bzip2", []string{"bzip2", "-c"}},
+	} {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			path := pack(t, raw, "disk", tt.args...)
+			sameAsRaw(t, raw, path, Options{})
+			im := mustOpen(t, path)
+			if im.Format() != "raw in "+tt.form || len(im.Faults()) > 0 || len(im.Segments()) != 1 || im.Segments()[0].Name != path {
+				t.Errorf("%s, %q, %v", im.Format(), im.Faults(), im.Segments())
+			}
+			warned(t, im.Warnings(), "was unpacked to a temporary copy of 4194304 bytes")
+		})
+	}
+}
+
+func TestUnpackStored(t *testing.T) {
+	raw := stored(t, "raw.img")
+	for _, name := range []string{"raw.gz", "raw.xz", "raw.zst", "raw.bz2"} {
+		sameAsRaw(t, raw, stored(t, "packed/"+name), Options{})
+	}
+}
+
+// TestUnpackConcatenated has several members, streams and frames in one file, with what
+// tools put between and behind them, and in pieces.
+func TestUnpackConcatenated(t *testing.T) {
+	raw := stored(t, "raw.img")
+	b, err := os.ReadFile(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts []string
+	for i, at := range []int{0, 777, 2 << 20, 4 << 20} {
+		if i > 0 {
+			prev := []int{0, 777, 2 << 20, 4 << 20}[i-1]
+			parts = append(parts, tempFile(t, "part", b[prev:at]))
+		}
+	}
+	skip := le.AppendUint32(le.AppendUint32(nil, zstdSkippable+3), 5)
+	skip = append(skip, "hello"...)
+	for _, tt := range []struct {
+		tool    string
+		between []byte
+	}{{"gzip", nil}, {"xz", make([]byte, 8)}, {"zstd", skip}, {"bzip2", nil}} {
+		t.Run(tt.tool, func(t *testing.T) {
+			var all []byte
+			for _, p := range parts {
+				part, err := os.ReadFile(pack(t, p, "part", tt.tool, "-c"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(append(all, part...), tt.between...)
+			}
+			sameAsRaw(t, raw, tempFile(t, "disk", all), Options{})
+			dir := t.TempDir()
+			third := len(all)/3 + 1
+			for i, name := range []string{"disk.001", "disk.002", "disk.003"} {
+				if err := os.WriteFile(filepath.Join(dir, name), all[i*third:min((i+1)*third, len(all))], 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			sameAsRaw(t, raw, filepath.Join(dir, "disk.001"), Options{})
+		})
+	}
+	gz, err := os.ReadFile(pack(t, raw, "part", "gzip", "-c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := tempFile(t, "disk.001", append(gz, "tail"...))
+	sameAsRaw(t, raw, path, Options{})
+	warned(t, mustOpen(t, path).Warnings(), "4 bytes follow the gzip data", "temporary copy")
+}
+
+// TestUnpackNested has containers and compressed files in compressed files.
+func TestUnpackNested(t *testing.T) {
+	raw := stored(t, "raw.img")
+	disk := stored(t, "vmdk/streamOptimized.vmdk")
+	path := pack(t, disk, "disk.vmdk.gz", "gzip", "-c")
+	sameAsRaw(t, raw, path, Options{})
+	if im := mustOpen(t, path); im.Format() != "vmdk in gzip" || len(im.Segments()) != 1 {
+		t.Errorf("%s, %v", im.Format(), im.Segments())
+	}
+	twice := pack(t, path, "disk.vmdk.gz.xz", "xz", "-c")
+	sameAsRaw(t, raw, twice, Options{})
+	if im := mustOpen(t, twice); im.Format() != "vmdk in gzip in xz" || len(im.Segments()) != 1 {
+		t.Errorf("%s, %v", im.Format(), im.Segments())
+	}
+	four := pack(t, pack(t, twice, "a", "gzip", "-c"), "b", "gzip", "-c")
+	var format *FormatError
+	if _, err := Open(four, Options{}); !errors.As(err, &format) || !strings.Contains(err.Error(), "more than 3 times") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestUnpackBounds has the limit, being told how far it is, and stopping.
+func TestUnpackBounds(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	raw := stored(t, "raw.img")
+	for _, tool := range []string{"gzip", "xz", "zstd", "bzip2"} {
+		path := pack(t, raw, "disk", tool, "-c")
+		for limit, ok := range map[int64]bool{4 << 20: true, 4<<20 - 1: false, -1: false, 10: false} {
+			im, err := Open(path, Options{UnpackLimit: limit})
+			if err == nil {
+				im.Close()
+			}
+			var format *FormatError
+			if (err == nil) != ok || !ok && !errors.As(err, &format) {
+				t.Errorf("%s, %d: %v", tool, limit, err)
+			}
+		}
+		stop := errors.New("stop")
+		calls := 0
+		_, err := Open(path, Options{Unpacking: func(done, total int64) error {
+			if calls++; done > 1000 {
+				return stop
+			}
+			return nil
+		}})
+		if !errors.Is(err, stop) || calls == 0 {
+			t.Errorf("%s: %d calls, %v", tool, calls, err)
+		}
+	}
+	left, err := os.ReadDir(os.TempDir())
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+}
+
+// TestUnpackDamage cuts and changes files, and says what has to be told and read.
+func TestUnpackDamage(t *testing.T) {
+	raw := stored(t, "raw.img")
+	want, err := os.ReadFile(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name   string
+		args   []string
+		change func(b []byte) []byte
+		size   int64 // of the image, 0 for what came out
+		lost   int64 // bytes that cannot be read, in one range
+		least  int64 // bytes that are right before it
+		fault  string
+	}{
+		{"gzip cut", []string{"gzip", "-c"}, func(b []byte) []byte { return b[:len(b)/2] }, 0, 0, 100 << 10, "member at byte 0: cut short"},
+		{"gzip checksum", []string{"gzip", "-c"}, func(b []byte) []byte { b[len(b)-6] ^= 1; return b }, 4 << 20, 0, 4 << 20, "checksum"},
+		{"xz cut", []string{"xz", "-0c", "--block-size=100000"}, func(b []byte) []byte { return b[:len(b)/2] }, 0, -1, 400000, "cut short"},
+		{"xz index", []string{"xz", "-c"}, func(b []byte) []byte { b[len(b)-14] ^= 1; return b }, 4 << 20, 0, 4 << 20, "the index at byte"},
+		{"xz check", []string{"xz", "-c"}, func(b []byte) []byte { b[len(b)-12-12-8] ^= 1; return b }, 4 << 20, 0, 4 << 20, "its check is"},
+		{"xz block", []string{"xz", "-0c", "--block-size=100000"}, func(b []byte) []byte { b[200] ^= 0x55; return b }, 4 << 20, -1, 0, "block at byte 12"},
+		{"xz block length", []string{"xz", "-0c", "--block-size=100000"}, func(b []byte) []byte { b[26] ^= 1; return b }, 4 << 20, -1, 0, "block at byte 12"},
+		{"zstd cut", []string{"zstd", "-c", "--stream-size=4194304"}, func(b []byte) []byte { return b[:len(b)/2] }, 4 << 20, -1, 50 << 10, "frame at byte 0: cut short"},
+		{"zstd checksum", []string{"zstd", "-c", "--stream-size=4194304"}, func(b []byte) []byte { b[len(b)-1] ^= 1; return b }, 4 << 20, -1, 3 << 20, "frame at byte 0"},
+		{"bzip2 cut", []string{"bzip2", "-c", "-1"}, func(b []byte) []byte { return b[:len(b)/2] }, 0, 0, 50 << 10, "stream: cut short"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b, err := os.ReadFile(pack(t, raw, "disk", tt.args...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			im := mustOpen(t, tempFile(t, "disk", tt.change(b)))
+			if f := fmt.Sprint(im.Faults()); len(im.Faults()) != 1 || !strings.Contains(f, tt.fault) {
+				t.Errorf("faults %s, want %q", f, tt.fault)
+			}
+			if tt.size > 0 && im.Size() != tt.size {
+				t.Errorf("%d bytes, want %d", im.Size(), tt.size)
+			}
+			got, err := io.ReadAll(io.NewSectionReader(im, 0, im.Size()))
+			var damage *DamageError
+			if tt.lost == 0 && err != nil || tt.lost != 0 && im.Size() != int64(len(got)) && !errors.As(err, &damage) {
+				t.Errorf("%d of %d bytes: %v", len(got), im.Size(), err)
+			}
+			if same := prefix(got, want); same < tt.least {
+				t.Errorf("%d bytes are right, want %d", same, tt.least)
+			}
+			if strings.HasPrefix(tt.name, "xz block") {
+				p := make([]byte, im.Size()-100000)
+				if n, err := im.ReadAt(p, 100000); err != nil || !bytes.Equal(p[:n], want[100000:]) {
+					t.Errorf("what follows the bad block: %d, %v", n, err)
+				}
+			}
+		})
+	}
+}
+
+func prefix(a, b []byte) int64 {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return int64(n)
+}
+
+func TestUnpackCorrupt(t *testing.T) {
+	n := 1000
+	if testing.Short() {
+		n = 100
+	}
+	raw := stored(t, "raw.img")
+	b, err := os.ReadFile(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := tempFile(t, "small", b[bytes.Index(b, []byte("1\n2\n3\n")):][:150<<10])
+	for _, args := range [][]string{
+		{"gzip", "-c"}, {"xz", "-0c", "--block-size=50000"}, {"zstd", "-c", "--stream-size=153600"}, {"zstd", "-c"}, {"bzip2", "-c", "-1"},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			n := n
+			if args[0] == "bzip2" {
+				n /= 10 // it is slow
+			}
+			corrupt(t, pack(t, small, "disk", args...), n, true)
+		})
+	}
+}
