@@ -65,7 +65,7 @@ func (f *FS) InodeAllocated(ino Ino) (bool, error) {
 		return false, nil
 	}
 	var b [1]byte
-	if _, err := f.ReadAt(b[:], f.bytes(g.InodeBitmap)+int64(index/8)); err != nil {
+	if _, err := f.ReadMetadata(b[:], f.bytes(g.InodeBitmap)+int64(index/8)); err != nil {
 		return false, err
 	}
 	return b[0]>>(index%8)&1 != 0, nil

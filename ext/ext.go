@@ -42,8 +42,12 @@ type FS struct {
 	SuperBytes  []byte // the raw superblock in use
 	SuperOffset int64  // where that copy lies, in bytes
 
-	r    io.ReaderAt
+	r    io.ReaderAt // of metadata
+	raw  io.ReaderAt
 	size int64
+
+	contentOnce sync.Once
+	content     io.ReaderAt
 
 	geometry
 	seed     uint32
@@ -65,7 +69,7 @@ func (f *FS) getBlock() *[]byte {
 // of which size bytes are there. It does not close r. The error is a
 // *layout.CorruptError or *ReadError when there is no usable superblock.
 func Open(r io.ReaderAt, size int64, o Options) (*FS, error) {
-	f := &FS{r: r, size: size}
+	f := &FS{r: Metadata(r), raw: r, size: size}
 	if err := f.chooseSuper(o); err != nil {
 		return nil, err
 	}
@@ -79,7 +83,7 @@ func Open(r io.ReaderAt, size int64, o Options) (*FS, error) {
 // Over gives the same file system over another reader, as one of its past: superblock
 // and group descriptors are those of f.
 func (f *FS) Over(r io.ReaderAt) *FS {
-	return &FS{Super: f.Super, SuperBytes: f.SuperBytes, SuperOffset: f.SuperOffset, r: r, size: f.size,
+	return &FS{Super: f.Super, SuperBytes: f.SuperBytes, SuperOffset: f.SuperOffset, r: Metadata(r), raw: r, size: f.size,
 		geometry: f.geometry, seed: f.seed, groups: f.groups}
 }
 
@@ -135,9 +139,16 @@ func (f *FS) Warnings() []Warning { return f.warnings }
 // Seed is what every crc32c of the file system starts from.
 func (f *FS) Seed() uint32 { return f.seed }
 
-// ReadAt reads raw bytes of the file system.
-func (f *FS) ReadAt(p []byte, off int64) (int, error) {
-	n, err := f.r.ReadAt(p, off)
+// ReadAt reads raw bytes of the file system, as contents of files: what a dump of metadata
+// lacks is an error.
+func (f *FS) ReadAt(p []byte, off int64) (int, error) { return read(f.contentReader(), p, off) }
+
+// ReadMetadata reads raw bytes of the file system that are known to be metadata: what a dump
+// of it lacks is zeros.
+func (f *FS) ReadMetadata(p []byte, off int64) (int, error) { return read(f.r, p, off) }
+
+func read(r io.ReaderAt, p []byte, off int64) (int, error) {
+	n, err := r.ReadAt(p, off)
 	if n == len(p) {
 		return n, nil
 	}
@@ -147,12 +158,12 @@ func (f *FS) ReadAt(p []byte, off int64) (int, error) {
 	return n, &ReadError{Offset: off + int64(n), Len: len(p) - n, Err: err}
 }
 
-// ReadBlock reads block b into p, which is one block long.
+// ReadBlock reads block b, of metadata, into p, which is one block long.
 func (f *FS) ReadBlock(p []byte, b Block) error {
 	if uint64(b) >= f.Super.BlocksCount {
 		return &layout.CorruptError{Struct: "block pointer", Field: "block", Offset: f.bytes(b), Value: uint64(b)}
 	}
-	_, err := f.ReadAt(p, f.bytes(b))
+	_, err := f.ReadMetadata(p, f.bytes(b))
 	return err
 }
 

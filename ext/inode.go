@@ -140,7 +140,7 @@ type tableCache struct {
 // inode sizes are powers of two.
 func (c *tableCache) read(f *FS, p []byte, off int64) error {
 	if len(p) > tableChunk {
-		_, err := f.ReadAt(p, off)
+		_, err := f.ReadMetadata(p, off)
 		return err
 	}
 	base := off &^ (tableChunk - 1)
@@ -155,7 +155,7 @@ func (c *tableCache) read(f *FS, p []byte, off int64) error {
 		n, _ := f.r.ReadAt(slot.data, base)
 		if n < tableChunk {
 			// The end of the image, or a bad spot: only what is asked for.
-			_, err := f.ReadAt(p, off)
+			_, err := f.ReadMetadata(p, off)
 			return err
 		}
 		slot.off = base + 1

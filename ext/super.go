@@ -105,7 +105,7 @@ func (f *FS) use(c superCopy) {
 // readSuper reads and checks the copy at byte off.
 func (f *FS) readSuper(off int64) (superCopy, error) {
 	b := make([]byte, layout.SuperblockSize)
-	if _, err := f.ReadAt(b, off); err != nil {
+	if _, err := f.ReadMetadata(b, off); err != nil {
 		return superCopy{}, err
 	}
 	s, err := layout.DecodeSuperblock(b, off)

@@ -72,7 +72,7 @@ func (f *FS) linkBytes(in *Inode) ([]byte, error) {
 	if r.Logical != 0 || r.Kind != Data {
 		return nil, corrupt("symlink", "i_block", in.Offset+0x28, 0)
 	}
-	_, err = f.ReadAt(b, f.bytes(r.Physical))
+	_, err = f.ReadMetadata(b, f.bytes(r.Physical))
 	return b, err
 }
 

@@ -27,12 +27,13 @@ type container interface {
 	io.Closer
 	Size() int64 // bytes of the image
 	// Map tells what the byte at off is, and how many from there on are the same: at
-	// least 1, and none beyond the end. It reads nothing that Open has not.
+	// least 1, and none beyond the end. It reads the container's tables at most.
 	Map(off int64) (kind RangeKind, n int64)
 }
 
 // Map tells what the byte at off is, and how many from there on are the same, so that
-// scans can leave out what holds nothing. Off lies inside of the image.
+// scans can leave out what holds nothing. Off lies inside of the image. What is told of
+// fewer bytes than there are is no less true.
 func (im *Image) Map(off int64) (kind RangeKind, n int64) {
 	if c, ok := im.data.(container); ok {
 		return c.Map(off)

@@ -8,7 +8,7 @@ import (
 // foreign are the forms of evidence that are known and not read.
 var foreign = map[string]bool{
 	"Ex01 image": true, "L01 image": true, "Lx01 image": true, "AD encrypted image": true,
-	"AFF image": true, "AFF4 image": true, "dmg image": true,
+	"AFF image": true, "AFF4 image": true, "dmg image": true, "e2image file": true,
 }
 
 // probeForeign refuses evidence of a form that is not read, naming what converts it.

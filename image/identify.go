@@ -197,6 +197,11 @@ func (s *signatures) zeros(budget *int64) (Content, bool) {
 	if _, err := fetchAll(s.r, 0, int(min(s.size, 512))); err != nil {
 		return Content{}, false
 	}
+	if h, ok := s.r.(interface{ Hole(int64) (int64, bool) }); ok {
+		if n, absent := h.Hole(0); n >= s.size && !absent {
+			return Content{Type: typeZeros}, true
+		}
+	}
 	step, piece := int64(1<<20), int64(1<<20)
 	sampled := s.size > maxZeros || s.size > *budget
 	if sampled {

@@ -7,8 +7,9 @@ import (
 
 // How to turn a file into one that can be read.
 const (
-	byQemu = "convert with: qemu-img convert -O raw IN OUT"
-	byEwf  = "convert with: ewfexport -f raw -t OUT IN"
+	byQemu    = "convert with: qemu-img convert -O raw IN OUT"
+	byQemuKey = "convert with: qemu-img convert --object secret,id=k,file=KEY --image-opts driver=qcow2,file.filename=IN,encrypt.key-secret=k -O raw OUT"
+	byEwf     = "convert with: ewfexport -f raw -t OUT IN"
 
 	byEwfFiles = "extract with: ewfexport -f files -t DIR IN"
 )
@@ -39,6 +40,7 @@ func (s *signatures) container() (Content, bool) {
 		{0, "WithoutFreeSpace", "Parallels image", byQemu},
 		{0, "WithouFreSpacExt", "Parallels image", byQemu},
 		{0, "\x3a\xff\x26\xed\x01\x00", "Android sparse image", "convert with: simg2img IN OUT"},
+		{4, "Ext2 Image 1.0\x00", "e2image file", "superblock, descriptors, bitmaps and inode tables of a file system, no directories; look into it with: debugfs -i IN"},
 		{0, "AFF10\r\n\x00", "AFF image", "convert with: affconvert -r IN"},
 		{0, "partclone-image", "partclone image", "convert with: partclone.restore -C -s IN -o OUT"},
 		{0, "\x00ntfsclone-image", "ntfsclone image", "convert with: ntfsclone --restore-image -O OUT IN"},

@@ -1,5 +1,5 @@
 // Package image opens evidence as an io.ReaderAt: raw files, block devices, split raw
-// sets, E01, virtual disks (vmdk, vhd, vhdx, vdi), Android sparse images, and files
+// sets, E01, virtual disks (qcow2, vmdk, vhd, vhdx, vdi), Android sparse images, and files
 // compressed by gzip, xz, zstd or bzip2. It finds the partitions on it, the volumes of
 // LVM2 and Linux RAID in those, on one image or several, and names what each of them
 // holds, ext or not. What an ext file system holds is left to package ext.
@@ -35,7 +35,8 @@ type Options struct {
 	// read. An error that it returns stops that, and is returned. Calls follow each other.
 	Unpacking func(done, total int64) error
 
-	unpacked int // compressed files around this one
+	unpacked int     // compressed files around this one
+	chain    lineage // the files that what is opened stands behind
 }
 
 // A Segment is one file of the evidence and where its bytes lie in the image.
@@ -60,6 +61,9 @@ type Image struct {
 	faults   []error
 	details  []Detail
 	digests  []Digest
+	snapshot string // the one that was opened, "" for the present state
+
+	metadataOnly bool
 
 	further  []*Image // of Options.With
 	stackMu  sync.Mutex
@@ -81,6 +85,10 @@ func Open(name string, o Options) (*Image, error) {
 		return nil, err
 	}
 	each := o
+	if o.Snapshot != im.snapshot {
+		im.Close()
+		return nil, &SnapshotError{Name: name, Want: o.Snapshot}
+	}
 	if o.SectorSize == 0 {
 		o.SectorSize = im.options.SectorSize // what the container says, if it does
 	}
@@ -140,9 +148,9 @@ func (im *Image) Close() error {
 // Name is the name the evidence was opened by.
 func (im *Image) Name() string { return im.name }
 
-// Format is what holds the bytes: "raw", "split raw", "block device", "E01", "S01", "vmdk",
-// "vhd", "vhdx", "vdi", "Android sparse"; of compressed evidence with the form of that:
-// "raw in gzip".
+// Format is what holds the bytes: "raw", "split raw", "block device", "E01", "S01",
+// "qcow2", "qcow", "e2image qcow2", "vmdk", "vhd", "vhdx", "vdi", "Android sparse"; of
+// compressed evidence with the form of that: "raw in gzip".
 func (im *Image) Format() string { return im.format }
 
 // Segments lists the files of the evidence in the order of their bytes.
@@ -168,11 +176,6 @@ func (im *Image) SectorSize() int {
 		return t.SectorSize
 	}
 	return defaultSector
-}
-
-// SectionAt is the image from byte off to its end. Beyond the end it is empty.
-func (im *Image) SectionAt(off int64) *io.SectionReader {
-	return io.NewSectionReader(im, off, max(im.size-off, 0))
 }
 
 func warnf(list *[]string, format string, args ...any) {

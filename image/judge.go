@@ -35,7 +35,11 @@ func (f *finder) fill(t *Table) {
 			p.Content = Content{Type: typeExtended}
 			continue
 		}
-		p.Content = identify(io.NewSectionReader(f.r, p.Start, p.Available), p.Available, f.zeros)
+		var r io.ReaderAt = io.NewSectionReader(f.r, p.Start, p.Available)
+		if im, ok := f.r.(*Image); ok {
+			r = im.section(p.Start, p.Available)
+		}
+		p.Content = identify(r, p.Available, f.zeros)
 	}
 	overlaps(t)
 }

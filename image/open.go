@@ -16,7 +16,11 @@ var errWrongType = errors.New("wrong image type")
 type prober func(f *os.File, info fs.FileInfo, name string, o Options) (*Image, error)
 
 // probers are asked in order. Raw takes anything, so it comes last.
-var probers = []prober{probeDevice, probeEwf, probeVmdk, probeVHDX, probeVHD, probeVDI, probeSimg, probeForeign, probeSplit, probeRaw}
+func probers() []prober {
+	return []prober{
+		probeDevice, probeEwf, probeQcow2, probeVmdk, probeVHDX, probeVHD, probeVDI, probeSimg, probeForeign, probeSplit, probeRaw,
+	}
+}
 
 func probe(name string, o Options) (*Image, error) {
 	f, info, err := openFile(name)
@@ -37,7 +41,7 @@ func probeFile(f *os.File, info fs.FileInfo, name string, o Options) (*Image, er
 
 // probeForm is probeFile for what is not compressed.
 func probeForm(f *os.File, info fs.FileInfo, name string, o Options) (*Image, error) {
-	for _, p := range probers {
+	for _, p := range probers() {
 		im, err := p(f, info, name, o)
 		if errors.Is(err, errWrongType) {
 			continue
@@ -86,11 +90,6 @@ func checkType(name string, mode fs.FileMode) error {
 
 func isBlockDevice(mode fs.FileMode) bool {
 	return mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0
-}
-
-// probeRaw takes a regular file as the bytes it holds.
-func probeRaw(f *os.File, info fs.FileInfo, name string, _ Options) (*Image, error) {
-	return single(f, name, "raw", info.Size()), nil
 }
 
 // probeDevice takes a block device. Its inode has no size: the end is where

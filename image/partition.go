@@ -90,15 +90,3 @@ func (im *Image) volumes(unlock bool) (*Table, error) {
 	}
 	return im.stack.table, nil
 }
-
-// Section is the part of p that there is: Available bytes of a range of the image, not
-// Length; all of a volume, with a *MissingError where it lies on a member that is not there.
-func (im *Image) Section(p Partition) *io.SectionReader {
-	if p.src != nil {
-		return io.NewSectionReader(p.src, p.srcAt, p.srcLen)
-	}
-	if p.Start < 0 { // a volume that is not read
-		return io.NewSectionReader(im, 0, 0)
-	}
-	return io.NewSectionReader(im, p.Start, p.Available)
-}

@@ -35,7 +35,11 @@ type stack struct {
 func newStack(im *Image) (*stack, error) {
 	s := &stack{im: im, zeros: maxZeroRead, unlock: openLUKS}
 	var err error
-	if s.table, err = readTable(im, im.size, im.options.SectorSize, &s.zeros); err != nil {
+	var r io.ReaderAt = im
+	if im.metadataOnly {
+		r = metadataReader{im} // the boot block is not in a dump
+	}
+	if s.table, err = readTable(r, im.size, im.options.SectorSize, &s.zeros); err != nil {
 		return nil, err
 	}
 	for _, w := range im.further {
@@ -111,7 +115,7 @@ func (s *stack) look(i int) {
 	case p.depth >= maxNesting:
 		s.warn("%s: volumes are nested deeper than %d: not looked into", p.name(), maxNesting)
 	case lvm:
-		s.groups.add(s, i, r)
+		s.groups.add(s, i, r.SectionReader)
 	case luks:
 		p.State = StateLocked
 		s.locked = append(s.locked, i)

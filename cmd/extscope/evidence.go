@@ -28,6 +28,7 @@ type evidence struct {
 	noReplay   bool
 	journal    string
 	with       []string
+	snapshot   string
 
 	unpackLimit int64
 }
@@ -41,6 +42,7 @@ func (v *evidence) addFlags(cmd *cobra.Command) {
 	f.Uint64Var(&v.superblock, "superblock", 0, "use the superblock copy in block `N`")
 	f.IntVar(&v.blockSize, "blocksize", 0, "block size in `BYTES` that --superblock counts in (default: each is tried)")
 	f.BoolVar(&v.noReplay, "no-replay", false, "look at the home blocks as they are, without what a pending journal holds")
+	v.addSnapshot(cmd)
 	f.StringVar(&v.journal, "journal", "", "`FILE` or device that holds the file system's external journal")
 	addUnpackFlag(cmd, &v.unpackLimit)
 }
@@ -61,6 +63,11 @@ func (v *evidence) imageOf(args []string) string {
 	return args[0]
 }
 
+// addSnapshot adds the flag that says which state of the evidence to open.
+func (v *evidence) addSnapshot(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&v.snapshot, "snapshot", "", "open the state that the image holds as snapshot `NAME|ID` (qcow2)")
+}
+
 // An opened is the file system that a command works on.
 type opened struct {
 	env      *env
@@ -77,7 +84,12 @@ type opened struct {
 
 // openImage opens the evidence itself, or what goes with it.
 func (v *evidence) openImage(e *env, name string, with ...string) (*image.Image, error) {
-	opt := image.Options{SectorSize: v.sectorSize, With: with, UnpackLimit: v.unpackLimit}
+	return v.openState(e, name, v.snapshot, with...)
+}
+
+// openState is openImage in a state of its own.
+func (v *evidence) openState(e *env, name, snapshot string, with ...string) (*image.Image, error) {
+	opt := image.Options{SectorSize: v.sectorSize, Snapshot: snapshot, With: with, UnpackLimit: v.unpackLimit}
 	var bar *progress
 	opt.Unpacking = func(done, total int64) error {
 		if bar == nil {
@@ -135,7 +147,7 @@ func (v *evidence) options(o *opened) (replay.Options, error) {
 	if v.journal == "" {
 		return opt, nil
 	}
-	im, err := v.openImage(o.env, v.journal)
+	im, err := v.openState(o.env, v.journal, "")
 	if err != nil {
 		return opt, err
 	}

@@ -120,7 +120,7 @@ func TestRecoverTree(t *testing.T) {
 		t.Fatalf("status %d: %s%s", got.status, got.out, got.err)
 	}
 	m := readManifest(t, filepath.Join(dir, manifestName))
-	if len(m.Files) != 8 || len(m.Directories) != 4 || m.Summary["complete"] != true || m.Summary["intact"] != 11.0 {
+	if len(m.Files) != 8 || len(m.Directories) != 4 || m.Summary["complete"] != true || m.Summary["intact"] != 10.0 {
 		t.Errorf("the manifest has %d files, %d directories: %v", len(m.Files), len(m.Directories), m.Summary)
 	}
 	info, err := os.Stat(filepath.Join(dir, "tree", "a"))
@@ -146,8 +146,8 @@ func TestRecoverPicks(t *testing.T) {
 		{"/dir/re*", "dir/recreated dir/replaced"},
 		{"@24 @34", "dir/deleted dir/recreated"},
 		{"<24>", "dir/deleted"},
-		{"--grade unproven", "names/name-0150"},
-		{"/dir --grade unproven", "-"},
+		{"--grade unproven", "names/name-0150 other/moved-deleted"},
+		{"/dir --grade unproven", "other/moved-deleted"},
 		{"--type directory", "-"},
 		{"--path /other/*", "other/moved-deleted"},
 		{"--since 2027-01-01", "-"},

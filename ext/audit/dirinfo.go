@@ -32,7 +32,7 @@ func (w *worker) directory(in *ext.Inode) {
 		if w.walk.first == 0 || !f.InRange(w.walk.first, 1) {
 			w.badInode(BadHtree, in, 0x28, "directory index: the block of its root is not mapped")
 			d.indexed = false
-		} else if _, err := f.ReadAt(info[:], f.BlockOffset(w.walk.first)); err != nil {
+		} else if _, err := f.ReadMetadata(info[:], f.BlockOffset(w.walk.first)); err != nil {
 			d.indexed = false // told by the survey
 		}
 		d.version = layout.HashVersion(info[0x1c])

@@ -46,14 +46,30 @@ func (j *Journal) OverlayAt(base io.ReaderAt, m *Moment) *Overlay {
 }
 
 // ReadAt reads the replayed file system.
-func (o *Overlay) ReadAt(p []byte, off int64) (n int, err error) {
+func (o *Overlay) ReadAt(p []byte, off int64) (int, error) { return o.read(o.base.ReadAt, p, off) }
+
+// ReadMetadata reads metadata of the replayed file system: what a dump of it lacks is zeros.
+func (o *Overlay) ReadMetadata(p []byte, off int64) (int, error) {
+	return o.read(o.metadata(), p, off)
+}
+
+type readAt = func(p []byte, off int64) (int, error)
+
+func (o *Overlay) metadata() readAt {
+	if s, ok := o.base.(sparse); ok {
+		return s.ReadMetadata
+	}
+	return o.base.ReadAt
+}
+
+func (o *Overlay) read(base readAt, p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, errors.New("jbd2: read before the start")
 	}
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	for n < len(p) {
-		got, err := o.readPart(p[n:], off+int64(n))
+		got, err := o.readPart(base, p[n:], off+int64(n))
 		n += got
 		if err != nil && n < len(p) {
 			return n, err
@@ -63,7 +79,7 @@ func (o *Overlay) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 // readPart reads up to the next border between the base, the log and patches.
-func (o *Overlay) readPart(p []byte, off int64) (int, error) {
+func (o *Overlay) readPart(base readAt, p []byte, off int64) (int, error) {
 	block := layout.Block(off / o.blockSize)
 	in := off % o.blockSize
 	rest := int(min(int64(len(p)), o.blockSize-in))
@@ -84,13 +100,52 @@ func (o *Overlay) readPart(p []byte, off int64) (int, error) {
 	if span := int64(min(uint64(next-block), 1<<31)) * o.blockSize; int64(len(p)) > span-in {
 		p = p[:span-in]
 	}
-	n, err := o.base.ReadAt(p, off)
+	n, err := base(p, off)
 	if n == len(p) {
 		err = nil
 	} else if err == nil {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
+}
+
+// sparse is a reader that knows where it holds nothing: ext.Sparse.
+type sparse interface {
+	Hole(off int64) (n int64, absent bool)
+	MetadataOnly() bool
+	ReadMetadata(p []byte, off int64) (int, error)
+}
+
+// Hole is how many bytes from off on are neither in the log nor stored below it.
+func (o *Overlay) Hole(off int64) (n int64, absent bool) {
+	s, ok := o.base.(sparse)
+	if !ok || off < 0 {
+		return 0, false
+	}
+	if n, absent = s.Hole(off); n == 0 {
+		return 0, false
+	}
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	block := layout.Block(off / o.blockSize)
+	i, patched := slices.BinarySearch(o.patched, block)
+	_, copied, next := o.find(block)
+	if patched || copied {
+		return 0, false
+	}
+	if i < len(o.patched) {
+		next = min(next, o.patched[i])
+	}
+	if span := uint64(next-block) * uint64(o.blockSize); next < 1<<40 {
+		n = min(n, int64(span)-off%o.blockSize)
+	}
+	return n, absent
+}
+
+// MetadataOnly tells a dump of metadata.
+func (o *Overlay) MetadataOnly() bool {
+	s, ok := o.base.(sparse)
+	return ok && s.MetadataOnly()
 }
 
 // find gives the copy of a block, or else the next block that may have one.
@@ -192,7 +247,7 @@ func (o *Overlay) page(block layout.Block) ([]byte, error) {
 	}
 	page := make([]byte, o.blockSize)
 	for n := 0; n < len(page); {
-		got, err := o.readPart(page[n:], int64(block)*o.blockSize+int64(n))
+		got, err := o.readPart(o.metadata(), page[n:], int64(block)*o.blockSize+int64(n))
 		n += got
 		if err != nil && n < len(page) {
 			return nil, fmt.Errorf("block %d: %w", block, err)

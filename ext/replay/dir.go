@@ -36,7 +36,7 @@ func (e *editor) readDir(dir *inode, logical uint32, index bool) (*dirBlock, err
 		return nil, corrupt("hole at block", dir.off+0x28, uint64(logical))
 	}
 	d := &dirBlock{logical, e.fs.BlockOffset(p), make([]byte, e.fs.BlockSize())}
-	if _, err := e.overlay.ReadAt(d.b, d.off); err != nil {
+	if _, err := e.overlay.ReadMetadata(d.b, d.off); err != nil {
 		return nil, err
 	}
 	if !e.fs.Super.MetadataCsum() {

@@ -145,7 +145,7 @@ func (e *editor) slot(ino ext.Ino) (*inode, error) {
 	}
 	in := &inode{ino: ino, raw: make([]byte, e.fs.InodeSize())}
 	in.off = e.fs.BlockOffset(g.InodeTable) + int64(index)*int64(len(in.raw))
-	if _, err := e.overlay.ReadAt(in.raw, in.off); err != nil {
+	if _, err := e.overlay.ReadMetadata(in.raw, in.off); err != nil {
 		return nil, fmt.Errorf("inode %d: %w", ino, err)
 	}
 	in.bad = !e.fs.DecodeInode(in.raw, ino, in.off).ChecksumOK

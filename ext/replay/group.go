@@ -66,7 +66,7 @@ func (e *editor) group(number uint32) (*group, error) {
 		return nil, fmt.Errorf("group %d: no usable descriptor", number)
 	}
 	g := &group{number: number, off: home.Offset, desc: make([]byte, e.fs.Super.DescBytes())}
-	if _, err := e.overlay.ReadAt(g.desc, g.off); err != nil {
+	if _, err := e.overlay.ReadMetadata(g.desc, g.off); err != nil {
 		return nil, err
 	}
 	e.groups[number] = g

@@ -71,7 +71,7 @@ func Open(r io.ReaderAt, size int64, o Options) (*View, error) {
 		return nil, err
 	}
 	v := &View{FS: home, Home: home}
-	v.find(r, o)
+	v.find(ext.Metadata(r), o)
 	if v.Journal == nil {
 		return v, nil
 	}

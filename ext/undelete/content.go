@@ -20,7 +20,8 @@ func (f *finder) readBlock(p []byte, c *Candidate, b Block) error {
 			return f.log.Journal.ReadCopy(p, copied)
 		}
 	}
-	return f.fs.ReadBlock(p, b)
+	_, err := f.fs.ReadAt(p, f.fs.BlockOffset(b))
+	return err
 }
 
 // until is the last transaction that can hold contents of a candidate.

@@ -123,9 +123,19 @@ func (f *finder) scanFree(ctx context.Context, free bitset, visit func(worker in
 	per := Block(max(scanChunk/bs, 1))
 	end := Block(len(free) * 64)
 	chunks := int((end + per - 1) / per)
+	var once sync.Once // to tell what is absent
 	return f.each(ctx, chunks, func(w int, buf *[]byte, chunk int) {
 		from := Block(chunk) * per
 		to := min(from+per, end)
+		if n, absent := f.fs.Hole(f.fs.BlockOffset(from)); n >= int64(to-from)*int64(bs) {
+			if absent {
+				once.Do(func() {
+					_, err := f.fs.ReadAt(make([]byte, 1), f.fs.BlockOffset(from))
+					f.failScan(err)
+				})
+			}
+			return
+		}
 		const near = 8 // blocks not wanted that are read all the same
 		for b := free.next(from, to, true); b < to; {
 			stop := free.next(b, to, false)

@@ -69,3 +69,20 @@ done
 xz -c --block-size=1500KiB "$raw" >"$work/raw.xz"
 bzip2 -c "$raw" >"$work/raw.bz2"
 put packed raw.gz raw.xz raw.zst raw.bz2
+
+# qcow2
+qcow2() { qemu-img convert -f raw -O qcow2 "${@:2}" "$raw" "$work/$1"; }
+qcow2 v3.qcow2
+qcow2 v2.qcow2 -o compat=0.10,cluster_size=4096
+qcow2 zlib.qcow2 -c
+qcow2 zstd.qcow2 -c -o compression_type=zstd
+qcow2 extended.qcow2 -o extended_l2=on,cluster_size=16K
+# Of version 1 it says at the end that it failed, and has not.
+qemu-img convert -f raw -c -O qcow "$raw" "$work/v1.qcow" || qemu-img compare -q -f raw -F qcow "$raw" "$work/v1.qcow"
+put qcow2 v3.qcow2 v2.qcow2 zlib.qcow2 zstd.qcow2 extended.qcow2 v1.qcow
+
+# e2image: metadata dumps, and the form that "e2image -I" takes
+e2image -Q "$raw" "$work/dump.qcow2" 2>/dev/null
+e2image -r "$raw" "$work/dump.raw" 2>/dev/null
+e2image "$raw" "$work/dump.e2i" 2>/dev/null
+put e2image dump.qcow2 dump.raw dump.e2i

@@ -132,6 +132,24 @@ func (sp *space) appendRuns(runs []Run, at, n uint64) []Run {
 	return runs
 }
 
+// skip gives the last block of a hole of more than least blocks that begins with one, or
+// that itself: of zeros behind each other the last tells as much as all.
+func (sp *space) skip(at, least uint64) uint64 {
+	h, ok := sp.r.(interface{ Hole(int64) (int64, bool) })
+	if !ok {
+		return at
+	}
+	start, n := sp.locate(at)
+	hole, absent := h.Hole(int64(start) * int64(sp.blockSize))
+	if n = min(n, uint64(hole)/uint64(sp.blockSize)); n <= least {
+		return at
+	}
+	if absent {
+		_ = sp.read(make([]byte, sp.blockSize), at) // notes the error
+	}
+	return at + n - 1
+}
+
 // chunkBytes is how much a scan reads at once.
 const chunkBytes = 1 << 20
 
@@ -156,9 +174,12 @@ func (sp *space) scan(ctx context.Context, look func(b []byte, sp *space) fact, 
 		defer close(jobs)
 		defer close(queue)
 		per := uint64(chunkBytes / sp.blockSize)
-		for at := uint64(0); at < sp.total; at += per {
+		for at, n := uint64(0), 0; at < sp.total; at += uint64(n) {
 			c := spare.Get().(*chunk)
-			n := int(min(per, sp.total-at))
+			n = int(min(per, sp.total-at))
+			if last := sp.skip(at, per); last > at {
+				at, n = last, 1
+			}
 			c.first, c.data, c.done = at, c.data[:n*sp.blockSize], make(chan struct{})
 			if sp.read(c.data, at) != nil {
 				for i := range n {
