@@ -60,7 +60,10 @@ func FuzzLVMText(f *testing.F) {
 }
 
 // peek reads here and there: whatever happens, it is told by an error with words.
-func peek(t *testing.T, r *io.SectionReader, name string) {
+func peek(t *testing.T, r interface {
+	io.ReaderAt
+	Size() int64
+}, name string) {
 	b := make([]byte, 5000)
 	for _, off := range []int64{0, r.Size() / 2, r.Size() - 100} {
 		if off < 0 {
