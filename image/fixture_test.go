@@ -20,7 +20,7 @@ import (
 // required are the tools EXTSCOPE_REQUIRE_TOOLS=1 insists on. The makers of
 // all the other file systems stay optional.
 var required = []string{
-	"blkid", "bzip2", "ewfacquire", "ewfinfo", "gzip", "img2simg", "losetup", "lvm", "mdadm", "mke2fs", "mkswap", "partx", "qemu-img", "qemu-io",
+	"blkid", "bzip2", "cryptsetup", "ewfacquire", "ewfinfo", "gzip", "img2simg", "losetup", "lvm", "mdadm", "mke2fs", "mkswap", "partx", "qemu-img", "qemu-io",
 	"sfdisk", "simg2img", "split", "xz", "zstd",
 }
 

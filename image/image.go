@@ -26,8 +26,12 @@ type Options struct {
 	// With names further evidence: the other disks of a volume group or RAID.
 	With []string
 	// Passphrase gives what opens an encrypted volume, named for people. It is asked
-	// when a volume that is needed turns out to be locked; nil leaves all locked.
+	// when a volume that is needed turns out to be locked; nil leaves all locked. What
+	// it returns is overwritten once it was used.
 	Passphrase func(volume string) ([]byte, error)
+	// KDFMemory bounds the bytes of memory that a key slot may ask for, up to
+	// MaxKDFMemory; 0 stands for DefaultKDFMemory.
+	KDFMemory int64
 	// UnpackLimit is how many bytes compressed evidence may unpack to; 0 stands for
 	// DefaultUnpackLimit, and a negative number for none: then it is refused.
 	UnpackLimit int64

@@ -28,6 +28,7 @@ type Partition struct {
 	Content   Content // what the bytes are
 
 	Warnings []string // what is odd about it as a volume
+	LockErr  error    // why a key that was given did not open it: a *KeyError, or what is not supported or damaged
 
 	// Where the bytes are, for what is no range of the image itself: srcLen bytes from
 	// byte srcAt of src.

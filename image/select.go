@@ -24,8 +24,11 @@ func (im *Image) Select(sel string) (Partition, error) {
 		return Partition{}, err
 	}
 	p, err := t.pick(im.name, sel)
-	if err == nil || sel == "" {
-		return p, err
+	if err == nil && sel != "" {
+		return p, nil
+	}
+	if sel == "" {
+		return t.blame(im.name, sel, p, err)
 	}
 	var several *AmbiguousError
 	if errors.As(err, &several) {
@@ -34,7 +37,8 @@ func (im *Image) Select(sel string) (Partition, error) {
 	if t, err = im.volumes(true); err != nil {
 		return Partition{}, err
 	}
-	return t.pick(im.name, sel)
+	p, err = t.pick(im.name, sel)
+	return t.blame(im.name, sel, p, err)
 }
 
 func (t *Table) pick(name, sel string) (Partition, error) {
@@ -75,6 +79,14 @@ func (t *Table) only(name, sel string, found []Partition) (Partition, error) {
 	for _, p := range found {
 		if p.Content.IsExt {
 			ext = append(ext, p)
+		}
+	}
+	if sel != "" && len(found) == 1 && len(ext) == 0 {
+		// What is encrypted is named by its own number or label, too.
+		for _, p := range t.Partitions {
+			if p.Kind == "decrypted" && p.Parent == found[0].Number && p.Content.IsExt {
+				ext = append(ext, p)
+			}
 		}
 	}
 	switch {

@@ -33,7 +33,7 @@ type stack struct {
 
 // newStack reads the tables of the image and of those opened with it.
 func newStack(im *Image) (*stack, error) {
-	s := &stack{im: im, zeros: maxZeroRead, unlock: openLUKS}
+	s := &stack{im: im, zeros: maxZeroRead, unlock: im.options.openLUKS}
 	var err error
 	var r io.ReaderAt = im
 	if im.metadataOnly {
@@ -156,10 +156,14 @@ func (s *stack) openLocked() bool {
 		section := s.im.Section(p)
 		r, size, err := s.unlock(section, section.Size(), func() ([]byte, error) { return ask(what) })
 		if err != nil {
+			s.table.Partitions[i].LockErr = err
 			warnf(&s.table.Partitions[i].Warnings, "stays locked: %v", err)
 			continue
 		}
 		s.table.Partitions[i].State = ""
+		if v, ok := r.(*luksVolume); ok {
+			s.table.Partitions[i].Warnings = append(s.table.Partitions[i].Warnings, v.warnings...)
+		}
 		s.add(i, Partition{
 			Scheme: "luks", Kind: "decrypted", TypeName: p.Content.Type, UUID: p.Content.UUID, Length: size,
 			Start: -1, Available: size, src: io.NewSectionReader(r, 0, size), srcLen: size,

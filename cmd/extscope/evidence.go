@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,6 +30,7 @@ type evidence struct {
 	journal    string
 	with       []string
 	snapshot   string
+	key        key
 
 	unpackLimit int64
 }
@@ -38,6 +40,8 @@ func (v *evidence) addFlags(cmd *cobra.Command) {
 	f.StringVarP(&v.partition, "partition", "p", "", "which file system: its `NUMBER` as partitions lists it, its label or UUID, or GROUP/VOLUME")
 	f.Int64Var(&v.offset, "offset", -1, "the file system starts at `BYTES`; the partition table is not read")
 	v.addWith(cmd)
+	v.key.addFlags(cmd)
+	v.key.ask = true
 	f.IntVar(&v.sectorSize, "sector-size", 0, "logical sector size in `BYTES` (default: found out)")
 	f.Uint64Var(&v.superblock, "superblock", 0, "use the superblock copy in block `N`")
 	f.IntVar(&v.blockSize, "blocksize", 0, "block size in `BYTES` that --superblock counts in (default: each is tried)")
@@ -90,6 +94,9 @@ func (v *evidence) openImage(e *env, name string, with ...string) (*image.Image,
 // openState is openImage in a state of its own.
 func (v *evidence) openState(e *env, name, snapshot string, with ...string) (*image.Image, error) {
 	opt := image.Options{SectorSize: v.sectorSize, Snapshot: snapshot, With: with, UnpackLimit: v.unpackLimit}
+	if err := v.key.options(e, &opt); err != nil {
+		return nil, err
+	}
 	var bar *progress
 	opt.Unpacking = func(done, total int64) error {
 		if bar == nil {
@@ -161,8 +168,10 @@ func (v *evidence) pick(o *opened) error {
 		o.part = image.Partition{Number: 1, Scheme: "none", Kind: "whole", Start: v.offset,
 			Length: o.image.Size() - v.offset, Available: max(o.image.Size()-v.offset, 0)}
 	} else {
-		p, err := o.image.Select(v.partition)
+		p, err := v.choose(o)
 		switch {
+		case errors.Is(err, context.Canceled):
+			return err
 		case err != nil && v.superblock != 0 && v.partition == "":
 			// A superblock named by the caller may be all that is left.
 			p = image.Partition{Number: 1, Scheme: "none", Kind: "whole", Length: o.image.Size(), Available: o.image.Size()}
@@ -229,14 +238,29 @@ func (o *opened) viewName() string {
 	return "home"
 }
 
+// choose finds the volume that the flags say. It may ask for passphrases.
+func (v *evidence) choose(o *opened) (image.Partition, error) {
+	p, err := await(o.env.ctx, func() (image.Partition, error) { return o.image.Select(v.partition) })
+	if err == nil {
+		for _, l := range o.image.Locked() {
+			o.env.say(fmt.Sprintf("warning: %s stays locked: %v", volumeName(&l), l.LockErr))
+		}
+	}
+	return p, err
+}
+
 // selectError sorts the errors of image.Select by whose fault they are.
 func selectError(err error) error {
 	var many *image.AmbiguousError
 	var none *image.NoSuchPartitionError
-	if errors.As(err, &many) || errors.As(err, &none) {
-		return &usageError{err}
+	var wrong *image.KeyError
+	switch {
+	case errors.As(err, &wrong):
+		return usagef("%v", err) // no longer an error of what is on the image
+	case errors.As(err, &many) || errors.As(err, &none):
+		return &usageError{unasked(err)}
 	}
-	return &notExtError{err}
+	return &notExtError{unasked(err)}
 }
 
 // Close closes the image and the journal device.

@@ -110,16 +110,20 @@ func (v *evidence) pickFormer(o *opened) error {
 		o.part = whole
 		return nil
 	}
-	p, err := o.image.Select(v.partition)
+	p, err := v.choose(o)
 	if err == nil {
 		o.part = p
 		return nil
 	}
 	var many *image.AmbiguousError
-	if errors.As(err, &many) {
+	var wrong *image.KeyError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &many) || errors.As(err, &wrong):
 		return selectError(err)
 	}
-	t, tableErr := o.image.Partitions()
+	t, tableErr := await(o.env.ctx, o.image.Partitions)
 	if tableErr != nil {
 		return selectError(tableErr)
 	}

@@ -26,6 +26,7 @@ func newPartitionsCmd(e *env) *cobra.Command {
 GPT, and what lies in each slot, ext or not. An image without a table is one
 volume that is the whole of it. Volumes of LVM2 and Linux RAID (1, linear, 0) are
 listed below what they lie in; the images of further disks they need follow IMAGE.
+LUKS is locked unless --key-file opens it: nothing is asked.
 
 Columns: NR is what -p takes, which takes NAME, LABEL and UUID, too; START is in bytes
 from the start of the image, "-" where a volume is not one range of it; SIZE
@@ -44,6 +45,7 @@ odd about the table or a volume is told on stderr.`,
 	o.addWith(cmd)
 	addUnpackFlag(cmd, &o.unpackLimit)
 	o.addSnapshot(cmd)
+	o.key.addFlags(cmd)
 	o.output.addFlags(cmd)
 	return cmd
 }
@@ -61,8 +63,11 @@ func (o *partitionsOptions) run(ctx context.Context, e *env, name string) error 
 	if im.Size() == 0 {
 		return &notExtError{fmt.Errorf("%s: the file is empty", im.Name())}
 	}
-	table, err := im.Partitions()
+	table, err := await(ctx, im.Partitions)
 	if err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
 		return &notExtError{fmt.Errorf("%s: %w", im.Name(), err)}
 	}
 	for _, w := range table.Warnings {
@@ -99,13 +104,17 @@ func (o *partitionsOptions) run(ctx context.Context, e *env, name string) error 
 		},
 	}
 	// There may be no file system to tell of, as output.write would.
-	return o.to(ctx, e, &opened{env: e, image: im}, func(w io.Writer, terminal bool) error {
+	err = o.to(ctx, e, &opened{env: e, image: im}, func(w io.Writer, terminal bool) error {
 		return report.Write(w, r, report.Options{
 			Format: format,
 			Color:  terminal && os.Getenv("NO_COLOR") == "",
 			Width:  width(w, terminal),
 		})
 	})
+	if err != nil {
+		return err
+	}
+	return o.key.fits(table)
 }
 
 func imageFields(im *image.Image, t *image.Table) report.Fields {

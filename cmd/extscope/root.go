@@ -37,12 +37,12 @@ const exitHelp = `Exit status:
 // An env is what one call of the program has to do with: its streams, and what
 // it met that changes the exit status.
 type env struct {
+	ctx      context.Context
 	in       io.Reader
 	out, err io.Writer
 	flagged  bool // findings that the caller asked to hear of by exit status
 	damages  int  // parts of the image that were unreadable or damaged
 	quiet    bool // no progress on stderr
-	ctx      context.Context
 }
 
 // interrupted is why to stop, or nil.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the disks of testdata/volumes and truth.txt by the kernel's own md, device-mapper
 # and dm-crypt, in a virtual machine of Debian 12's kernel 6.1, which needs no hardware
-# support: ./make.sh [md|lvm|nested...]. It takes qemu-system-x86, cpio, kmod, busybox-static,
+# support: ./make.sh [md|lvm|nested|luks...]. It takes qemu-system-x86, cpio, kmod, busybox-static,
 # lvm2, mdadm, e2fsprogs, cryptsetup-bin and fdisk, and the package linux-image-amd64 to be had by apt.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,7 +16,7 @@ depmod -b kernel "$version"
 mkdir -p root/{bin,sbin,dev,proc,sys,run,tmp,etc,mnt,modules}
 n=100
 for m in md-mod raid0 raid1 raid10 raid456 linear dm-mod dm-mirror dm-log dm-region-hash dm-raid dm-snapshot dm-thin-pool \
-  dm-crypt virtio_blk virtio_pci ext4 xts algif_skcipher af_alg algif_hash loop crc32c_generic cbc; do
+  dm-crypt essiv ecb sha256_generic virtio_blk virtio_pci ext4 xts algif_skcipher af_alg algif_hash loop crc32c_generic cbc; do
   modprobe -d "$work/kernel" -S "$version" --show-depends $m 2>/dev/null | awk '/^insmod/{print $2}' || true
 done | awk '!seen[$0]++' | while read -r f; do n=$((n + 1)); cp "$f" root/modules/$n-"$(basename "$f")"; done
 for tool in lvm mdadm mke2fs cryptsetup dmsetup sfdisk busybox; do
@@ -40,7 +40,7 @@ backup { backup=0 archive=0 }
 E
 # fill DEVICE NAME SEED LINES: a file system that tells where it is
 fill() {
-  /bin/mke2fs -q -F -t ext4 -b 1024 -O ^has_journal,^resize_inode -N 32 -m 0 -E lazy_itable_init=0,nodiscard -L $2 $1
+  /bin/mke2fs -q -F -t ext4 -b ${BLOCK:-1024} -O ^has_journal,^resize_inode -N 32 -m 0 -E lazy_itable_init=0,nodiscard -L $2 $1
   mount -t ext4 $1 /mnt || echo "FAILED: mount $1"
   echo "this is $2" > /mnt/who; mkdir /mnt/d; ln -s d/numbers /mnt/link
   awk -v s=$3 -v n=$4 'BEGIN { for (i = 0; i < 2*n; i++) printf "%s %0500d\n", "'$2'", s+i }' > /mnt/d/numbers
@@ -155,8 +155,47 @@ dmsetup remove guest1; lvm vgchange -an vgmd; mdadm -S /dev/md0
 END
 }
 
+# Encrypted volumes: README.md in luks/ tells their passphrases. Areas of key slots that are not
+# used are made zeros, to be small once compressed.
+luks() {
+  run luks v1-xts:1216K v1-essiv:704K v1-plain:704K v2-512:1M v2-4k:1M v2-cbc:1M <<'END'
+CASE=luks
+printf extscope > /tmp/key; printf 'second\n' > /tmp/second; printf third > /tmp/third
+one() { # NAME DEVICE and how to format it
+  name=$1 dev=$2; shift 2
+  cryptsetup -q luksFormat --key-file /tmp/key "$@" $dev || echo "FAILED: format $name"
+  case $name in v1-xts | v2-512)
+    cryptsetup -q luksAddKey --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file /tmp/key $dev /tmp/second
+    cryptsetup -q luksAddKey --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file /tmp/key $dev /tmp/third
+    cryptsetup -q luksKillSlot --key-file /tmp/second $dev 0
+  esac
+  cryptsetup luksDump $dev
+  cryptsetup open --key-file $([ $name = v1-xts ] || [ $name = v2-512 ] && echo /tmp/second || echo /tmp/key) $dev $name || echo "FAILED: open $name"
+  dmsetup table $name
+  fill /dev/mapper/$name $name 1 20; truth $name /dev/mapper/$name
+  cryptsetup close $name
+}
+blank() { dd if=/dev/zero of=$1 bs=4096 seek=$2 count=$3 conv=notrunc 2>/dev/null; }
+v1="--type luks1 --pbkdf-force-iterations 1000"
+v2="--type luks2 --luks2-metadata-size=16k --luks2-keyslots-size=480k --offset 1024"
+one v1-xts /dev/vda $v1 -c aes-xts-plain64 -s 256 --hash sha256 --align-payload 8
+blank /dev/vda 1 32; blank /dev/vda 97 160 # slots 0, 3 to 7
+one v1-essiv /dev/vdb $v1 -c aes-cbc-essiv:sha256 -s 128 --hash sha1 --align-payload 8
+blank /dev/vdb 17 112
+one v1-plain /dev/vdc $v1 -c aes-cbc-plain -s 128 --hash ripemd160 --align-payload 8
+blank /dev/vdc 17 112
+one v2-512 /dev/vdd $v2 -c aes-xts-plain64 -s 256 --pbkdf pbkdf2 --pbkdf-force-iterations 1000
+blank /dev/vdd 8 32; blank /dev/vdd 104 24
+BLOCK=4096
+one v2-4k /dev/vde $v2 -c aes-xts-plain64 -s 256 --sector-size 4096 --pbkdf argon2id --pbkdf-force-iterations 4 --pbkdf-memory 1024 --pbkdf-parallel 2 --label four
+blank /dev/vde 40 88
+one v2-cbc /dev/vdf $v2 -c aes-cbc-plain64 -s 128 --sector-size 2048 --hash sha512 --pbkdf argon2i --pbkdf-force-iterations 4 --pbkdf-memory 32 --pbkdf-parallel 1
+blank /dev/vdf 24 104
+END
+}
+
 for case in "${@:-all}"; do
-  if [ "$case" = all ]; then md; lvm; nested; else "$case"; fi
+  if [ "$case" = all ]; then md; lvm; nested; luks; else "$case"; fi
 done
 # Cases that were not made again keep their lines.
 touch "$here/truth.txt"
