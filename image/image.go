@@ -1,7 +1,7 @@
 // Package image opens evidence as an io.ReaderAt: raw files, block devices, split raw
 // sets, E01, virtual disks (qcow2, vmdk, vhd, vhdx, vdi), Android sparse images, and files
 // compressed by gzip, xz, zstd or bzip2. It finds the partitions on it, the volumes of
-// LVM2 and Linux RAID in those, on one image or several, and names what each of them
+// LVM2, Linux RAID and LUKS in those, on one image or several, and names what each of them
 // holds, ext or not. What an ext file system holds is left to package ext.
 //
 // Evidence is opened for reading only. The one thing written is the temporary copy that a

@@ -159,7 +159,7 @@ writing to them: what is on them, down to inode, link, symlink target and block,
 and what does not agree.
 
 IMAGE is a raw image, the first segment of a split one, or a block device. Its
-partition table is read, and LVM2 and Linux RAID in it; with several ext file
+partition table is read, and LVM2, Linux RAID and LUKS in it; with several ext file
 systems, -p picks one by number, label, UUID or GROUP/VOLUME. PATH is absolute in the file system; @12 or <12> is inode 12.
 
 ` + exitHelp,
