@@ -37,6 +37,15 @@ func appendHumanSize(dst []byte, n uint64) []byte {
 	return dst // not reached: whole is below 16 for the last unit
 }
 
+// Grouped is n with a comma between groups of three digits.
+func Grouped(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
 // FormatTime is t in UTC as people read it, "-" for the zero time.
 func FormatTime(t time.Time) string {
 	if t.IsZero() {

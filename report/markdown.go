@@ -20,9 +20,9 @@ func writeMarkdown(s *sink, r *Report) error {
 		d.list(section.Fields)
 	}
 	for _, t := range r.Tables {
-		heading := ""
-		if len(r.Tables) > 1 {
-			heading = label(t.Key)
+		heading := t.Title
+		if heading == "" && len(r.Tables) > 1 {
+			heading = Label(t.Key)
 		}
 		if err := writeMarkdownTable(d, r, t, heading); err != nil {
 			return err
@@ -44,7 +44,7 @@ func (d *document) heading(text string) {
 
 func (d *document) list(fields Fields) {
 	for _, f := range fields {
-		d.buf = append(appendMarkdown(append(d.buf, "- "...), []byte(label(f.Key))), ": "...)
+		d.buf = append(appendMarkdown(append(d.buf, "- "...), []byte(Label(f.Key))), ": "...)
 		d.buf = append(appendMarkdown(d.buf, appendText(nil, f.Value)), '\n')
 	}
 }
@@ -63,25 +63,37 @@ func writeMarkdownTable(d *document, r *Report, t *Table, heading string) error 
 		}
 		return m.renderWindow(d.sink, t)
 	}
-	rows := 0
+	rows, begun := 0, false
 	err := r.each(t, func(row Row) error {
 		rows++
-		if rows <= window {
+		switch {
+		case t.Limit > 0 && rows > t.Limit:
+			return nil // counted
+		case rows <= window:
 			m.window = append(m.window, m.texts(row))
 			return d.err
-		}
-		if rows == window+1 {
+		case !begun:
 			if err := begin(); err != nil {
 				return err
 			}
+			begun = true
 		}
 		d.buf = m.appendRow(d.buf, row)
 		return d.spill()
 	})
-	if err != nil || rows == 0 || rows > window {
+	if err != nil || rows == 0 {
 		return err
 	}
-	return begin()
+	if !begun {
+		if err := begin(); err != nil {
+			return err
+		}
+	}
+	if note := t.CutNote(rows); note != "" {
+		d.part()
+		d.buf = append(appendMarkdown(d.buf, []byte(note)), '\n')
+	}
+	return d.err
 }
 
 // A markdownTable writes one table.

@@ -41,7 +41,14 @@ type Section struct {
 // A Table is a sequence of rows under one set of columns.
 type Table struct {
 	Key     string // JSON key, "entries" say
+	Title   string // heading in Markdown and HTML, in place of the key
 	Columns []Column
+
+	// Limit, if not 0, is how many rows Markdown and HTML show: documents that
+	// people read. They say how many there are, and that the command All, if not
+	// "", prints them.
+	Limit int
+	All   string
 
 	// Rows yields each row, or an error in its place; a row beside an error is
 	// not looked at. A producer may use a row's memory again once yield
@@ -147,6 +154,19 @@ func (r *Report) each(t *Table, f func(Row) error) error {
 		}
 	}
 	return nil
+}
+
+// CutNote tells, where Limit left some of a table's rows out, how many there are;
+// "" where it did not.
+func (t *Table) CutNote(rows int) string {
+	if t.Limit <= 0 || rows <= t.Limit {
+		return ""
+	}
+	note := fmt.Sprintf("Cut: the first %s of %s rows are shown.", Grouped(uint64(t.Limit)), Grouped(uint64(rows)))
+	if t.All != "" {
+		note += " All of them: " + t.All
+	}
+	return note
 }
 
 // at returns the value in column i, null when the row is too short.

@@ -2,8 +2,8 @@ package report
 
 import "strings"
 
-// label is a JSON key as people read it.
-func label(key string) string { return strings.ReplaceAll(key, "_", " ") }
+// Label is a JSON key as people read it.
+func Label(key string) string { return strings.ReplaceAll(key, "_", " ") }
 
 // section writes a section as a heading and a line for each field.
 func (d *document) section(s Section) {
@@ -29,7 +29,7 @@ func (d *document) summary(f Fields) {
 			deep = append(deep, field)
 			continue
 		}
-		d.buf = append(append(separate(d.buf, pairs, ", "), label(field.Key)...), ": "...)
+		d.buf = append(append(separate(d.buf, pairs, ", "), Label(field.Key)...), ": "...)
 		d.buf = appendText(d.buf, field.Value)
 		pairs++
 	}
@@ -50,7 +50,7 @@ func appendFieldLines(dst []byte, fields Fields, depth int) []byte {
 	}
 	for _, f := range fields {
 		dst = appendIndent(dst, depth)
-		dst = append(append(dst, label(f.Key)...), ':')
+		dst = append(append(dst, Label(f.Key)...), ':')
 		switch {
 		case f.Value.kind == kindObject && f.Value.nested():
 			dst = appendFieldLines(append(dst, '\n'), f.Value.object(), depth+1)

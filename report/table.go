@@ -26,7 +26,7 @@ func writeText(s *sink, r *Report, o Options) error {
 	for _, t := range r.Tables {
 		heading := ""
 		if len(r.Tables) > 1 {
-			heading = label(t.Key)
+			heading = Label(t.Key)
 		}
 		if err := writeTable(d, r, t, heading, o); err != nil {
 			return err

@@ -90,6 +90,15 @@ func Objects(f []Fields) Value { return Value{kind: kindObjects, ref: f} }
 // IsNull says whether there is no value.
 func (v Value) IsNull() bool { return v.kind == kindNull }
 
+// Bytes is the number of bytes that a Size is; ok is false for other values.
+func (v Value) Bytes() (n uint64, ok bool) { return v.num, v.kind == kindSize }
+
+// Elements are those of a List, nil for other values.
+func (v Value) Elements() []Value { return v.list() }
+
+// IsName says whether v is a name out of evidence.
+func (v Value) IsName() bool { return v.kind == kindName }
+
 // Text is v as the table format shows it, without colour; for a Style function
 // and a Report's Text.
 func (v Value) Text() string { return string(appendText(nil, v)) }

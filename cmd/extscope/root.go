@@ -43,6 +43,9 @@ type env struct {
 	flagged  bool // findings that the caller asked to hear of by exit status
 	damages  int  // parts of the image that were unreadable or damaged
 	quiet    bool // no progress on stderr
+
+	// heard, if not nil, gets all that is told of the run, for a report that tells it too.
+	heard func(line string, damage bool)
 }
 
 // interrupted is why to stop, or nil.
@@ -67,13 +70,24 @@ func (e *env) damage(err error) {
 		}
 		return
 	}
+	if e.heard != nil {
+		e.heard(err.Error(), true)
+	}
 	if e.damages++; e.damages <= damageLines {
-		e.say(err.Error())
+		e.print(err.Error())
 	}
 }
 
-// say prints a line about the run to stderr.
+// say tells of the run on stderr.
 func (e *env) say(line string) {
+	if e.heard != nil {
+		e.heard(line, false)
+	}
+	e.print(line)
+}
+
+// print prints a line to stderr.
+func (e *env) print(line string) {
 	fmt.Fprintf(e.err, "extscope: %s\n", report.Printable([]byte(line)))
 }
 
@@ -188,6 +202,7 @@ systems, -p picks one by number, label, UUID or GROUP/VOLUME. PATH is absolute i
 		newHashCmd(e),
 		newHistoryCmd(e),
 		newRecoverCmd(e),
+		newReportCmd(e),
 		newInfoCmd(e),
 		newJournalCmd(e),
 		newOwnerCmd(e),

@@ -144,6 +144,7 @@ type Row struct {
 
 // Options say what a timeline is made of.
 type Options struct {
+	Tree     *links.Tree      // a survey of the same file system; nil makes one
 	Deleted  *undelete.Result // nil leaves deleted files out
 	Log      *history.Log     // nil leaves the journal's versions out
 	Since    time.Time        // events before that are left out, unless zero
@@ -156,16 +157,20 @@ func Build(ctx context.Context, f *ext.FS, o Options) (*Timeline, error) {
 	t := &Timeline{fs: f, deleted: o.Deleted, log: o.Log, formerly: map[identity]int32{}}
 	parts := make([][]subject, ext.Workers())
 	rules := newRules(f)
-	tree, err := links.Survey(ctx, f, links.Hooks{
-		Inode: func(w int, in *ext.Inode) {
-			if in.Links > 0 && in.Mode&layout.ModeMask != 0 && !f.Reserved(in.Ino) || in.Ino == layout.RootIno {
-				s := subjectOf(in)
-				s.odd = rules.live(in)
-				parts[w] = append(parts[w], s)
-			}
-		},
-		Progress: o.Progress,
-	})
+	visit := func(w int, in *ext.Inode) {
+		if in.Links > 0 && in.Mode&layout.ModeMask != 0 && !f.Reserved(in.Ino) || in.Ino == layout.RootIno {
+			s := subjectOf(in)
+			s.odd = rules.live(in)
+			parts[w] = append(parts[w], s)
+		}
+	}
+	tree, err := o.Tree, error(nil)
+	if tree == nil {
+		tree, err = links.Survey(ctx, f, links.Hooks{Inode: visit, Progress: o.Progress})
+	} else {
+		// What is lost is told in the survey's damage.
+		err = f.ScanInodes(ctx, visit, func(Ino, uint32, error) {})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -305,17 +310,37 @@ func (t *Timeline) Len() int { return len(t.events) }
 // Damage lists what could not be read.
 func (t *Timeline) Damage() (list []links.Damage, more uint64) { return t.tree.Damage() }
 
+// Moments yields all events, the oldest first, as nothing but their times: one of a file
+// with several names is one.
+func (t *Timeline) Moments() iter.Seq2[time.Time, Marks] {
+	return func(yield func(time.Time, Marks) bool) {
+		for i := range t.events {
+			if !yield(t.events[i].at.time(), t.events[i].marks) {
+				return
+			}
+		}
+	}
+}
+
 // Events yields all events, the oldest first, a row for each name of the file. The row
 // is valid until the next one.
-func (t *Timeline) Events() iter.Seq[*Row] {
+func (t *Timeline) Events() iter.Seq[*Row] { return t.rows(false) }
+
+// OddEvents yields those events about which something is odd.
+func (t *Timeline) OddEvents() iter.Seq[*Row] { return t.rows(true) }
+
+func (t *Timeline) rows(odd bool) iter.Seq[*Row] {
 	return func(yield func(*Row) bool) {
 		var row Row
 		for i := range t.events {
 			e := &t.events[i]
 			s := &t.subjects[e.subject]
+			about := s.odd.of(e.marks)
+			if odd && len(about) == 0 {
+				continue
+			}
 			t.fill(&row, s)
-			row.Time, row.Marks = e.at.time(), e.marks
-			row.Odd = s.odd.of(e.marks)
+			row.Time, row.Marks, row.Odd = e.at.time(), e.marks, about
 			if !t.each(&row, s, yield) {
 				return
 			}
