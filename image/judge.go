@@ -2,7 +2,6 @@ package image
 
 import (
 	"cmp"
-	"io"
 	"slices"
 )
 
@@ -35,11 +34,7 @@ func (f *finder) fill(t *Table) {
 			p.Content = Content{Type: typeExtended}
 			continue
 		}
-		var r io.ReaderAt = io.NewSectionReader(f.r, p.Start, p.Available)
-		if im, ok := f.r.(*Image); ok {
-			r = im.section(p.Start, p.Available)
-		}
-		p.Content = identify(r, p.Available, f.zeros)
+		p.Content = identify(section(f.r, p.Start, p.Available), p.Available, f.zeros)
 	}
 	overlaps(t)
 }

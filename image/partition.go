@@ -91,3 +91,15 @@ func (im *Image) volumes(unlock bool) (*Table, error) {
 	}
 	return im.stack.table, nil
 }
+
+// Section is the part of p that there is: Available bytes of a range of the image, not
+// Length; all of a volume, with a *MissingError where it lies on a member that is not there.
+func (im *Image) Section(p Partition) *Section {
+	switch {
+	case p.src != nil:
+		return section(p.src, p.srcAt, p.srcLen)
+	case p.Start < 0: // a volume that is not read
+		return section(im, 0, 0)
+	}
+	return section(im, p.Start, p.Available)
+}

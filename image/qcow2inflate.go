@@ -51,9 +51,5 @@ func (q *qcow2) unpack(dst []byte, e qcow2Extent) error {
 	if err = d.Reset(bytes.NewReader(src)); err != nil {
 		return err
 	}
-	_, err = io.ReadFull(d, dst)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errors.New("zstd frame holds less than it should")
-	}
-	return err
+	return fillFrom(d, dst)
 }

@@ -8,7 +8,7 @@ import (
 // probeRaw takes a regular file as the bytes it holds.
 func probeRaw(f *os.File, info fs.FileInfo, name string, _ Options) (*Image, error) {
 	im := single(f, name, "raw", info.Size())
-	if sparse(info) {
+	if hasHoles(info) {
 		im.data = &holedFile{f, info.Size()}
 	}
 	return im, nil

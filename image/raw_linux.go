@@ -12,8 +12,8 @@ const (
 	seekHole = 4 // SEEK_HOLE
 )
 
-// sparse tells whether a file takes less room than it has bytes.
-func sparse(info fs.FileInfo) bool {
+// hasHoles tells whether a file takes less room than it has bytes.
+func hasHoles(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && info.Mode().IsRegular() && st.Blocks < (info.Size()+511)/512
 }

@@ -39,10 +39,10 @@ func TestRawHoles(t *testing.T) {
 	if n, absent := s.Hole(0); n != 6*mib || absent {
 		t.Errorf("the section's hole is %d, %v", n, absent)
 	}
-	if n, _ := im.section(0, mib).Hole(1000); n != mib-1000 {
+	if n, _ := section(im, 0, mib).Hole(1000); n != mib-1000 {
 		t.Errorf("a hole of %d leads out of its section", n)
 	}
-	if c := Identify(im.section(0, 8*mib), 8*mib); c.Type != "zeros" {
+	if c := Identify(section(im, 0, 8*mib), 8*mib); c.Type != "zeros" {
 		t.Errorf("%v", c)
 	}
 }

@@ -5,52 +5,57 @@ import (
 	"io"
 )
 
-// A Section is a range of an image, or a volume.
+// A sparse is a reader that knows where it holds nothing.
+type sparse interface {
+	// Hole is how many bytes from off on are stored nowhere, 0 where the byte at off is:
+	// absent ones are not in the evidence, others are zeros.
+	Hole(off int64) (n int64, absent bool)
+	// MetadataOnly tells a dump of a file system's metadata: contents of files are absent,
+	// and so are blocks of zeros.
+	MetadataOnly() bool
+	// ReadMetadata is ReadAt where what is absent is zeros, as it is of metadata.
+	ReadMetadata(p []byte, off int64) (int, error)
+}
+
+// A Section is a range of an image, or of a volume.
 type Section struct {
 	*io.SectionReader
-	im    *Image // nil for a volume, which is no one range of it
+	r     io.ReaderAt
 	start int64
 }
 
-func (im *Image) section(start, length int64) *Section {
-	return &Section{io.NewSectionReader(im, start, length), im, start}
-}
-
-// Section is the part of p that there is: Available bytes of a range of the image, not
-// Length; all of a volume, with a *MissingError where it lies on a member that is not there.
-func (im *Image) Section(p Partition) *Section {
-	switch {
-	case p.src != nil:
-		return &Section{io.NewSectionReader(p.src, p.srcAt, p.srcLen), nil, 0}
-	case p.Start < 0: // a volume that is not read
-		return im.section(0, 0)
-	}
-	return im.section(p.Start, p.Available)
+func section(r io.ReaderAt, start, length int64) *Section {
+	return &Section{io.NewSectionReader(r, start, length), r, start}
 }
 
 // SectionAt is the image from byte off to its end. Beyond the end it is empty.
-func (im *Image) SectionAt(off int64) *Section { return im.section(off, max(im.size-off, 0)) }
+func (im *Image) SectionAt(off int64) *Section { return section(im, off, max(im.size-off, 0)) }
 
 // Hole is how many bytes from off of the section on are stored nowhere, 0 where the byte
 // at off is. Those that are absent are not in the evidence, others are zeros.
 func (s *Section) Hole(off int64) (n int64, absent bool) {
-	if s.im == nil || off < 0 || off >= s.Size() {
+	r, ok := s.r.(sparse)
+	if !ok || off < 0 || off >= s.Size() {
 		return 0, false
 	}
-	n, absent = s.im.Hole(s.start + off)
+	n, absent = r.Hole(s.start + off)
 	return min(n, s.Size()-off), absent
 }
 
 // MetadataOnly tells a dump of a file system's metadata.
-func (s *Section) MetadataOnly() bool { return s.im != nil && s.im.metadataOnly }
+func (s *Section) MetadataOnly() bool {
+	r, ok := s.r.(sparse)
+	return ok && r.MetadataOnly()
+}
 
 // ReadMetadata is ReadAt where what is absent is zeros, as it is of metadata.
 func (s *Section) ReadMetadata(p []byte, off int64) (int, error) {
-	if s.im == nil || off < 0 || off >= s.Size() {
+	r, ok := s.r.(sparse)
+	if !ok || off < 0 || off >= s.Size() {
 		return s.ReadAt(p, off)
 	}
 	whole := len(p)
-	n, err := s.im.ReadMetadata(p[:min(int64(whole), s.Size()-off)], s.start+off)
+	n, err := r.ReadMetadata(p[:min(int64(whole), s.Size()-off)], s.start+off)
 	if err == nil && n < whole {
 		err = io.EOF
 	}

@@ -84,7 +84,7 @@ func outline(table *Table) string {
 }
 
 // sum is the size and SHA-256 of a volume, by pieces that are no multiple of any stripe.
-func sum(t testing.TB, r io.Reader) string {
+func sum(t testing.TB, r *Section) string {
 	t.Helper()
 	h := sha256.New()
 	n, err := io.CopyBuffer(h, struct{ io.Reader }{r}, make([]byte, 13_331))
