@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"strings"
 
@@ -33,7 +34,7 @@ func (v *evidence) completePath(_ *cobra.Command, args []string, typed string) (
 	}
 	const none = cobra.ShellCompDirectiveNoFileComp
 	v.unpackLimit = -1 // nobody waits for that
-	o, err := v.open(&env{out: io.Discard, err: io.Discard}, args[0])
+	o, err := v.open(&env{ctx: context.Background(), out: io.Discard, err: io.Discard}, args[0])
 	if err != nil {
 		return nil, none
 	}
