@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 func TestOpenRaw(t *testing.T) {
@@ -87,7 +89,7 @@ func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
 	if err := exec.Command("mkfifo", fifo).Run(); err != nil {
-		t.Skip("mkfifo not installed")
+		exttest.Skip(t, "no named pipe to be had: %v", err)
 	}
 	socket := filepath.Join(dir, "s")
 	l, err := net.Listen("unix", socket)
@@ -135,11 +137,11 @@ func TestBlockDevice(t *testing.T) {
 func loopDevice(t *testing.T, path string, args ...string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("a loop device takes root")
+		exttest.Skip(t, "a loop device takes root")
 	}
 	out, err := exec.Command(tool(t, "losetup"), append(args, "--find", "--show", path)...).Output()
 	if err != nil {
-		t.Skip("no loop device to be had")
+		exttest.Skip(t, "no loop device to be had: %v", err)
 	}
 	dev := strings.TrimSpace(string(out))
 	t.Cleanup(func() { exec.Command("losetup", "-d", dev).Run() })

@@ -3,6 +3,8 @@ package image
 import (
 	"os"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // TestRawHoles tells holes of a sparse file from what was written.
@@ -20,7 +22,7 @@ func TestRawHoles(t *testing.T) {
 	f.Close()
 	im := mustOpen(t, path)
 	if kind, n := im.Map(10*mib + 2); kind != Data || n >= 53*mib {
-		t.Skip("the file system of the temporary folder knows no holes")
+		exttest.Skip(t, "the file system of the temporary folder knows no holes")
 	}
 	for _, off := range []int64{0, 5 * mib, 30 * mib, 64*mib - 1} {
 		kind, n := im.Map(off)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 func TestHumanSize(t *testing.T) {
@@ -28,9 +30,7 @@ func TestHumanSize(t *testing.T) {
 
 // numfmt from coreutils rounds as ls -h does.
 func TestHumanSizeAsNumfmt(t *testing.T) {
-	if _, err := exec.LookPath("numfmt"); err != nil {
-		t.Skip("numfmt is not installed")
-	}
+	exttest.Tool(t, "numfmt")
 	var sizes []uint64
 	for n := uint64(1); n < 1<<60; n = n*5/3 + 1 { // beyond, numfmt counts in floating point
 		sizes = append(sizes, n-1, n, n+1)

@@ -23,6 +23,7 @@ func TestJournalGolden(t *testing.T) {
 	fast := exttest.Image(t, "journal/history-fast")
 	rot := exttest.Image(t, "journal/rot")
 	crash, _ := exttest.CrashImage(t, "journal/fast-commit")
+	wrapped, _ := exttest.CrashImage(t, "journal/wrapped")
 	for _, tt := range []struct {
 		name   string
 		status int
@@ -48,8 +49,8 @@ func TestJournalGolden(t *testing.T) {
 		{"stat-at.table", exitDone, []string{"stat", "--at", "9", hist, "/archive/report"}},
 		{"symlinks-rot.table", exitDone, []string{"symlinks", rot}},
 		{"symlinks-rot.json", exitDone, []string{"symlinks", rot, "-f", "json"}},
-		{"replay-diff.table", exitDone, []string{"audit", "--replay-diff", crash}},
-		{"replay-diff.json", exitDone, []string{"audit", "--replay-diff", crash, "-f", "json"}},
+		{"replay-diff.table", exitDone, []string{"audit", "--replay-diff", wrapped}},
+		{"replay-diff.json", exitDone, []string{"audit", "--replay-diff", wrapped, "-f", "json"}},
 		{"info-crash.table", exitDone, []string{"info", crash}},
 	} {
 		t.Run(tt.name, func(t *testing.T) { golden(t, tt.name, tt.status, tt.args...) })

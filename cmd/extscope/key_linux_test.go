@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/term"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // terminal makes a pseudo-terminal: what a person types into, and what the program reads.
@@ -21,18 +23,18 @@ func terminal(t *testing.T) (person, program *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skip("no terminal to be had")
+		exttest.Skip(t, "no terminal to be had")
 	}
 	t.Cleanup(func() { person.Close() })
 	var number, unlock int32
 	for request, arg := range map[uintptr]*int32{syscall.TIOCSPTLCK: &unlock, syscall.TIOCGPTN: &number} {
 		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, person.Fd(), request, uintptr(unsafe.Pointer(arg))); errno != 0 {
-			t.Skip("no terminal to be had")
+			exttest.Skip(t, "no terminal to be had")
 		}
 	}
 	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skip("no terminal to be had")
+		exttest.Skip(t, "no terminal to be had")
 	}
 	t.Cleanup(func() { program.Close() })
 	return person, program

@@ -1,6 +1,7 @@
 package exttest
 
 import (
+	"fmt"
 	"os"
 	"runtime/pprof"
 	"testing"
@@ -39,7 +40,8 @@ func TimeLimit() time.Duration {
 func Watch(t testing.TB, limit time.Duration) (stop func()) {
 	dog := time.AfterFunc(2*limit, func() {
 		pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
-		panic(t.Name() + " hangs")
+		fmt.Fprintln(os.Stderr, t.Name()+" hangs")
+		os.Exit(2)
 	})
 	return func() { dog.Stop() }
 }
