@@ -1,69 +1,117 @@
 package main
 
 import (
-	"compress/gzip"
-	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
-// gunzipped unpacks a stored image into a folder.
-func gunzipped(t *testing.T, path, dir string) string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := filepath.Join(dir, strings.TrimSuffix(filepath.Base(path), ".gz"))
-	w, err := os.Create(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	if _, err := io.Copy(w, z); err != nil {
-		t.Fatal(err)
-	}
-	return out
+// containerForms are all stored forms of one small image, each with the files beside it.
+var containerForms = [][]string{
+	{"e01/encase6.E01"}, {"e01/encase1.E01"}, {"e01/smart.s01"}, {"e01/set.E01", "e01/set.E02", "e01/set.E03", "e01/set.E04", "e01/set.E05"},
+	{"qcow2/v1.qcow"}, {"qcow2/v2.qcow2"}, {"qcow2/v3.qcow2"}, {"qcow2/zlib.qcow2"}, {"qcow2/zstd.qcow2"}, {"qcow2/extended.qcow2"},
+	{"vmdk/monolithicSparse.vmdk"}, {"vmdk/streamOptimized.vmdk"}, {"simg/raw.simg"},
+	{"packed/raw.gz"}, {"packed/raw.xz"}, {"packed/raw.zst"}, {"packed/raw.bz2"},
+	{"vhd/fixed.vhd"}, {"vhd/dynamic.vhd"}, {"vhd/child.vhd", "vhd/middle.vhd", "vhd/parent.vhd"},
+	{"vhdx/dynamic.vhdx"}, {"vhdx/log.vhdx"}, {"vhdx/child.vhdx", "vhdx/parent.vhdx"},
+	{"vdi/dynamic.vdi"}, {"vdi/child.vdi", "vdi/parent.vdi"},
 }
 
 // TestContainers holds what commands print of each stored form of an image against what
 // they print of the raw one.
 func TestContainers(t *testing.T) {
-	base := filepath.Join("..", "..", "testdata", "containers")
-	raw := gunzipped(t, filepath.Join(base, "raw.img.gz"), t.TempDir())
-	var forms []string
-	for _, form := range []string{"vmdk", "simg", "packed"} {
-		more, err := filepath.Glob(filepath.Join(base, form, "*.gz"))
-		if err != nil || len(more) == 0 {
-			t.Fatalf("%s: %v", form, err)
-		}
-		forms = append(forms, more...)
-	}
-	for _, stored := range forms {
-		t.Run(filepath.Base(stored), func(t *testing.T) {
-			file := gunzipped(t, stored, t.TempDir())
+	raw := exttest.Container(t, "raw.img")
+	for _, names := range containerForms {
+		t.Run(names[0], func(t *testing.T) {
+			file := exttest.Container(t, names...)
 			for _, args := range [][]string{
-				{"audit"}, {"ls", "-lR", "-i"}, {"deleted", "-f", "csv"}, {"hash", "-f", "csv"}, {"cat", "/seq"},
+				{"audit"}, {"ls", "-lR", "-i"}, {"deleted", "-f", "csv"}, {"hash", "-f", "csv"}, {"hash", "--files"}, {"symlinks"}, {"cat", "/seq"},
 			} {
-				call := func(image string) (string, int) {
-					var out, errs strings.Builder
-					rest := args[1:]
-					status := run(append(append([]string{args[0]}, image), rest...), nil, &out, &errs)
-					return strings.ReplaceAll(out.String(), image, "IMAGE"), status
+				of := func(image string) (string, int) {
+					got := call(t, append([]string{args[0], image}, args[1:]...)...)
+					return strings.ReplaceAll(got.out, image, "IMAGE"), got.status
 				}
-				want, wantStatus := call(raw)
-				got, status := call(file)
+				want, wantStatus := of(raw)
+				got, status := of(file)
 				if got != want || status != wantStatus || len(want) == 0 {
-					t.Errorf("%s: status %d, want %d; %s", args[0], status, wantStatus, firstDifference(got, want))
+					t.Errorf("%v: status %d, want %d; %s", args, status, wantStatus, firstDifference(got, want))
 				}
 			}
 		})
 	}
+}
+
+// TestContainersRecover has other tools put an image with deleted files into their forms:
+// what is recovered from each is what is recovered from the raw one, manifest included.
+func TestContainersRecover(t *testing.T) {
+	raw := exttest.Image(t, "journal/rot")
+	want := filesRecovered(t, raw)
+	if len(want) < 9 {
+		t.Fatalf("%d files are recovered from the raw image", len(want))
+	}
+	dir := t.TempDir()
+	qemu := func(format, options string) []string {
+		args := []string{"qemu-img", "convert", "-f", "raw", "-O", format}
+		if options != "" {
+			args = append(args, "-o", options)
+		}
+		return append(args, raw, filepath.Join(dir, format))
+	}
+	for _, tt := range []struct {
+		file string
+		args []string
+	}{
+		{"qcow2", qemu("qcow2", "")}, {"vmdk", qemu("vmdk", "subformat=streamOptimized")}, {"vpc", qemu("vpc", "force_size=on")}, {"vhdx", qemu("vhdx", "")}, {"vdi", qemu("vdi", "")},
+		{"simg", []string{"img2simg", raw, filepath.Join(dir, "simg")}},
+		{"ewf.E01", []string{"ewfacquire", "-q", "-u", "-c", "fast", "-t", filepath.Join(dir, "ewf"), raw}},
+	} {
+		t.Run(tt.file, func(t *testing.T) {
+			if out, err := exec.Command(exttest.Tool(t, tt.args[0]), tt.args[1:]...).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %v\n%s", tt.args, err, out)
+			}
+			got := filesRecovered(t, filepath.Join(dir, tt.file))
+			for name, b := range want {
+				if got[name] != b {
+					t.Errorf("%s differs: %s", name, firstDifference(got[name], b))
+				}
+			}
+			if len(got) != len(want) {
+				t.Errorf("%d files are recovered, %d from the raw image", len(got), len(want))
+			}
+		})
+	}
+}
+
+// filesRecovered gives all files that recover writes, by name; what the manifest tells of the
+// image itself is left out.
+func filesRecovered(t *testing.T, image string) map[string]string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "to")
+	if got := call(t, "recover", image, "--all", "--to", to); got.status != exitDone {
+		t.Fatalf("%s: status %d, %s", image, got.status, got.err)
+	}
+	files := map[string]string{}
+	err := filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		name, _ := filepath.Rel(to, path)
+		files[name] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, ok := strings.Cut(files[manifestName], `"filesystem"`)
+	if !ok {
+		t.Fatalf("the manifest tells of no file system: %.300s", files[manifestName])
+	}
+	files[manifestName] = rows
+	return files
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"compress/gzip"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,56 +9,6 @@ import (
 
 	"github.com/extscope/extscope/ext/exttest"
 )
-
-// container unpacks testdata/containers/NAME.gz.
-func container(t *testing.T, name string) string {
-	t.Helper()
-	f, err := os.Open(filepath.Join("../../testdata/containers", name+".gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), filepath.Base(name))
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// TestQcow2AsRaw holds what commands say of a qcow2 file against what they say of the raw
-// image.
-func TestQcow2AsRaw(t *testing.T) {
-	raw := container(t, "raw.img")
-	for _, name := range []string{"v1.qcow", "v2.qcow2", "v3.qcow2", "zlib.qcow2", "zstd.qcow2", "extended.qcow2"} {
-		converted := container(t, "qcow2/"+name)
-		for _, args := range [][]string{{"audit"}, {"ls", "-lR"}, {"deleted"}, {"cat", "", "/seq"}} {
-			with := func(image string) result {
-				a := append([]string(nil), args...)
-				if len(a) > 1 && a[1] == "" {
-					a[1] = image
-				} else {
-					a = append(a, image)
-				}
-				return call(t, a...)
-			}
-			if got, want := with(converted), with(raw); got != want {
-				t.Errorf("%s %v: %d, %q\nwant %d, %q", name, args, got.status, got.err, want.status, want.err)
-			}
-		}
-		to := t.TempDir()
-		if got := call(t, "recover", "--all", "--to", filepath.Join(to, "out"), converted); got.status != exitDone {
-			t.Errorf("%s: recover: %d, %s", name, got.status, got.err)
-		}
-	}
-}
 
 // TestSnapshot opens a state that is kept in the image.
 func TestSnapshot(t *testing.T) {
@@ -72,7 +20,7 @@ func TestSnapshot(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	raw, disk, next := container(t, "raw.img"), filepath.Join(dir, "disk.qcow2"), filepath.Join(dir, "next.qcow2")
+	raw, disk, next := exttest.Container(t, "raw.img"), filepath.Join(dir, "disk.qcow2"), filepath.Join(dir, "next.qcow2")
 	run(qemu, "convert", "-f", "raw", "-O", "qcow2", raw, disk)
 	run(qemu, "snapshot", "-c", "before", disk)
 	run(debugfs, "-w", "-R", "rm /seq", raw)
@@ -98,9 +46,9 @@ func TestSnapshot(t *testing.T) {
 
 // TestMetadataDump tells what a dump of e2image lacks, and calls none of it damage.
 func TestMetadataDump(t *testing.T) {
-	whole := container(t, "raw.img")
+	whole := exttest.Container(t, "raw.img")
 	sparse := filepath.Join(t.TempDir(), "sparse")
-	b, err := os.ReadFile(container(t, "e2image/dump.raw"))
+	b, err := os.ReadFile(exttest.Container(t, "e2image/dump.raw"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +67,7 @@ func TestMetadataDump(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	dumps := []string{container(t, "e2image/dump.qcow2")}
+	dumps := []string{exttest.Container(t, "e2image/dump.qcow2")}
 	if got := call(t, "cat", sparse, "/dir/file-01"); got.status == exitDone {
 		t.Log("no holes in files of the temporary folder: the raw dump is left out")
 	} else {
