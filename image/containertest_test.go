@@ -2,7 +2,6 @@ package image
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -186,29 +185,4 @@ func contents(t testing.TB, file string) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// stored unpacks testdata/containers/NAME.gz into a new file.
-func stored(t testing.TB, name string) string {
-	t.Helper()
-	return storedOf(t, "containers", name)
-}
-
-// storedOf unpacks testdata/FOLDER/NAME.gz into a new file.
-func storedOf(t testing.TB, folder, name string) string {
-	t.Helper()
-	f, err := os.Open(filepath.Join("..", "testdata", folder, filepath.FromSlash(name)+".gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tempFile(t, filepath.Base(name), b)
 }

@@ -5,13 +5,15 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // TestE2imageDump reads a metadata dump: what is in it is as in the image, and what is not
 // is absent, or was zeros.
 func TestE2imageDump(t *testing.T) {
-	raw := contents(t, stored(t, "raw.img"))
-	im := mustOpen(t, stored(t, "e2image/dump.qcow2"))
+	raw := contents(t, exttest.Container(t, "raw.img"))
+	im := mustOpen(t, exttest.Container(t, "e2image/dump.qcow2"))
 	warned(t, im.Warnings(), "a dump of a file system's metadata")
 	if im.Format() != "e2image qcow2" || !im.MetadataOnly() || im.Size() != int64(len(raw)) {
 		t.Fatalf("%s, %d bytes", im.Format(), im.Size())
@@ -47,7 +49,7 @@ func TestE2imageDump(t *testing.T) {
 // TestE2imageOrdinary takes no image of another program's for a dump.
 func TestE2imageOrdinary(t *testing.T) {
 	for _, name := range []string{"v2.qcow2", "v3.qcow2", "zlib.qcow2", "v1.qcow"} {
-		if im := mustOpen(t, stored(t, "qcow2/"+name)); im.MetadataOnly() {
+		if im := mustOpen(t, exttest.Container(t, "qcow2/"+name)); im.MetadataOnly() {
 			t.Errorf("%s is taken for a dump", name)
 		}
 	}
@@ -59,7 +61,7 @@ func TestE2imageOrdinary(t *testing.T) {
 }
 
 func TestE2imageFile(t *testing.T) {
-	path := stored(t, "e2image/dump.e2i")
+	path := exttest.Container(t, "e2image/dump.e2i")
 	var format *FormatError
 	if _, err := Open(path, Options{}); !errors.As(err, &format) || !strings.Contains(format.Hint, "debugfs -i") {
 		t.Errorf("%v", err)

@@ -10,25 +10,25 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // ewfFixtures unpacks files of testdata/containers/e01 into one folder, and gives the
 // path of the first.
 func ewfFixtures(t testing.TB, names ...string) string {
 	t.Helper()
-	dir := t.TempDir()
+	var all []string
 	for _, name := range names {
-		if err := os.Rename(stored(t, "e01/"+name), filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
+		all = append(all, "e01/"+name)
 	}
-	return filepath.Join(dir, names[0])
+	return exttest.Container(t, all...)
 }
 
 var ewfSetFiles = []string{"set.E01", "set.E02", "set.E03", "set.E04", "set.E05"}
 
 func TestEwfFixtures(t *testing.T) {
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	want, err := os.ReadFile(raw)
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestEwfFixtures(t *testing.T) {
 
 // TestEwfSet takes files of a set away, changes their names, and puts others there.
 func TestEwfSet(t *testing.T) {
-	raw, err := os.ReadFile(stored(t, "raw.img"))
+	raw, err := os.ReadFile(exttest.Container(t, "raw.img"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestEwfSet(t *testing.T) {
 			return patch(filepath.Join(dir, "set.E01"), 3, make([]byte, 10))
 		}, "set.E01", nil, []string{"set.E01: file header is damaged"}},
 		{"of another acquisition", func(dir string) error {
-			b, err := os.ReadFile(stored(t, "e01/encase6.E01"))
+			b, err := os.ReadFile(exttest.Container(t, "e01/encase6.E01"))
 			b[9] = 2
 			return errors.Join(err, os.WriteFile(filepath.Join(dir, "set.E02"), changeVolumes(b), 0o600))
 		}, "set.E01", [][2]int64{{edge(1), edge(2)}}, []string{"set.E02 is of another acquisition than set.E01", "segment set.E02 is missing"}},
@@ -242,7 +242,7 @@ func TestEwfSymlink(t *testing.T) {
 
 // TestEwfDamage changes parts of a sound file and looks what of the image is lost.
 func TestEwfDamage(t *testing.T) {
-	raw, err := os.ReadFile(stored(t, "raw.img"))
+	raw, err := os.ReadFile(exttest.Container(t, "raw.img"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +310,7 @@ func TestEwfCorrupt(t *testing.T) {
 // TestEwfTools has ewfacquire write each of its forms.
 func TestEwfTools(t *testing.T) {
 	tool(t, "ewfacquire")
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	whole, err := os.ReadFile(raw)
 	if err != nil {
 		t.Fatal(err)

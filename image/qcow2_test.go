@@ -8,14 +8,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // TestQcow2Fixtures reads the small images that are kept.
 func TestQcow2Fixtures(t *testing.T) {
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	for _, name := range []string{"v1.qcow", "v2.qcow2", "v3.qcow2", "zlib.qcow2", "zstd.qcow2", "extended.qcow2"} {
 		t.Run(name, func(t *testing.T) {
-			path := stored(t, "qcow2/"+name)
+			path := exttest.Container(t, "qcow2/"+name)
 			sameAsRaw(t, raw, path, Options{})
 			corrupt(t, path, 250, false)
 		})
@@ -193,7 +195,7 @@ func TestQcow2Deep(t *testing.T) {
 // TestQcow2Refused changes the header of a good file.
 func TestQcow2Refused(t *testing.T) {
 	dir := t.TempDir()
-	good, err := os.ReadFile(stored(t, "qcow2/v3.qcow2"))
+	good, err := os.ReadFile(exttest.Container(t, "qcow2/v3.qcow2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +241,7 @@ func TestQcow2Refused(t *testing.T) {
 // TestQcow2Damage changes tables: the range that one leads to is named, and what is around
 // it comes as it is.
 func TestQcow2Damage(t *testing.T) {
-	raw, _ := os.ReadFile(stored(t, "raw.img"))
+	raw, _ := os.ReadFile(exttest.Container(t, "raw.img"))
 	for _, tt := range []struct {
 		file   string
 		change func(b []byte, l2 uint64)
@@ -255,7 +257,7 @@ func TestQcow2Damage(t *testing.T) {
 		{"extended.qcow2", func(b []byte, l2 uint64) { b[l2+8+3] |= 1 }, 0, 512, "both stored and zero"},
 	} {
 		t.Run(tt.file+" "+tt.want, func(t *testing.T) {
-			path := stored(t, "qcow2/"+tt.file)
+			path := exttest.Container(t, "qcow2/"+tt.file)
 			b, _ := os.ReadFile(path)
 			l1 := be.Uint64(b[40:])
 			tt.change(b, be.Uint64(b[l1:])&qcow2OffsetMask)

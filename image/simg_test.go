@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 func TestSimgForms(t *testing.T) {
-	raw := stored(t, "raw.img")
-	sameAsRaw(t, raw, stored(t, "simg/raw.simg"), Options{})
+	raw := exttest.Container(t, "raw.img")
+	sameAsRaw(t, raw, exttest.Container(t, "simg/raw.simg"), Options{})
 	for _, block := range []string{"1024", "4096", "65536"} {
 		out := filepath.Join(t.TempDir(), "disk.simg")
 		command(t, "", "img2simg", raw, out, block)
@@ -177,7 +179,7 @@ func TestSimgCorrupt(t *testing.T) {
 	if testing.Short() {
 		n = 100
 	}
-	corrupt(t, stored(t, "simg/raw.simg"), n, false)
+	corrupt(t, exttest.Container(t, "simg/raw.simg"), n, false)
 	file, _ := simgSample(true)
 	corrupt(t, tempFile(t, "disk.simg", file), n, false) // a checksum lies in a chunk, which may be what is lost
 }

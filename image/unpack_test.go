@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // pack compresses a file by a tool into one called name.
@@ -31,7 +33,7 @@ func pack(t *testing.T, file, name string, args ...string) string {
 }
 
 func TestUnpackForms(t *testing.T) {
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	for _, tt := range []struct {
 		form string
 		args []string
@@ -60,16 +62,16 @@ func TestUnpackForms(t *testing.T) {
 }
 
 func TestUnpackStored(t *testing.T) {
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	for _, name := range []string{"raw.gz", "raw.xz", "raw.zst", "raw.bz2"} {
-		sameAsRaw(t, raw, stored(t, "packed/"+name), Options{})
+		sameAsRaw(t, raw, exttest.Container(t, "packed/"+name), Options{})
 	}
 }
 
 // TestUnpackConcatenated has several members, streams and frames in one file, with what
 // tools put between and behind them, and in pieces.
 func TestUnpackConcatenated(t *testing.T) {
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	b, err := os.ReadFile(raw)
 	if err != nil {
 		t.Fatal(err)
@@ -118,8 +120,8 @@ func TestUnpackConcatenated(t *testing.T) {
 
 // TestUnpackNested has containers and compressed files in compressed files.
 func TestUnpackNested(t *testing.T) {
-	raw := stored(t, "raw.img")
-	disk := stored(t, "vmdk/streamOptimized.vmdk")
+	raw := exttest.Container(t, "raw.img")
+	disk := exttest.Container(t, "vmdk/streamOptimized.vmdk")
 	path := pack(t, disk, "disk.vmdk.gz", "gzip", "-c")
 	sameAsRaw(t, raw, path, Options{})
 	if im := mustOpen(t, path); im.Format() != "vmdk in gzip" || len(im.Segments()) != 1 {
@@ -140,7 +142,7 @@ func TestUnpackNested(t *testing.T) {
 // TestUnpackBounds has the limit, being told how far it is, and stopping.
 func TestUnpackBounds(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	for _, tool := range []string{"gzip", "xz", "zstd", "bzip2"} {
 		path := pack(t, raw, "disk", tool, "-c")
 		for limit, ok := range map[int64]bool{4 << 20: true, 4<<20 - 1: false, -1: false, 10: false} {
@@ -173,7 +175,7 @@ func TestUnpackBounds(t *testing.T) {
 
 // TestUnpackDamage cuts and changes files, and says what has to be told and read.
 func TestUnpackDamage(t *testing.T) {
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	want, err := os.ReadFile(raw)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +243,7 @@ func TestUnpackCorrupt(t *testing.T) {
 	if testing.Short() {
 		n = 100
 	}
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	b, err := os.ReadFile(raw)
 	if err != nil {
 		t.Fatal(err)

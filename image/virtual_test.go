@@ -4,13 +4,15 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // storedIn unpacks testdata/containers/NAME.gz into a folder.
 func storedIn(t testing.TB, dir, name string) string {
 	t.Helper()
 	path := filepath.Join(dir, filepath.Base(name))
-	if err := os.Rename(stored(t, name), path); err != nil {
+	if err := os.Rename(exttest.Container(t, name), path); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -9,13 +9,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 var vmdkForms = []string{"monolithicSparse", "streamOptimized", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat"}
 
 // TestVmdkForms holds each form that qemu-img makes against the raw image.
 func TestVmdkForms(t *testing.T) {
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	for _, form := range vmdkForms {
 		t.Run(form, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "disk.vmdk")
@@ -33,9 +35,9 @@ func TestVmdkForms(t *testing.T) {
 }
 
 func TestVmdkStored(t *testing.T) {
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	for _, form := range vmdkForms[:2] {
-		sameAsRaw(t, raw, stored(t, "vmdk/"+form+".vmdk"), Options{})
+		sameAsRaw(t, raw, exttest.Container(t, "vmdk/"+form+".vmdk"), Options{})
 	}
 }
 
@@ -92,7 +94,7 @@ func TestVmdkSplit(t *testing.T) {
 // TestVmdkParents has changes over changes over a base, in one folder.
 func TestVmdkParents(t *testing.T) {
 	dir := t.TempDir()
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	at := func(name string) string { return filepath.Join(dir, name) }
 	command(t, "", "qemu-img", "convert", "-f", "raw", "-O", "vmdk", raw, at("base.vmdk"))
 	command(t, "", "qemu-img", "create", "-f", "vmdk", "-F", "vmdk", "-b", at("base.vmdk"), at("one.vmdk"))
@@ -153,9 +155,9 @@ func TestVmdkParents(t *testing.T) {
 
 // TestVmdkDamage damages what the redundant directory, or the markers, make up for.
 func TestVmdkDamage(t *testing.T) {
-	raw := stored(t, "raw.img")
+	raw := exttest.Container(t, "raw.img")
 	change := func(form string, f func(b []byte) []byte) string {
-		b, err := os.ReadFile(stored(t, "vmdk/"+form+".vmdk"))
+		b, err := os.ReadFile(exttest.Container(t, "vmdk/"+form+".vmdk"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -303,8 +305,8 @@ func TestVmdkCorrupt(t *testing.T) {
 	if testing.Short() {
 		n = 100
 	}
-	corrupt(t, stored(t, "vmdk/monolithicSparse.vmdk"), n, false)
-	corrupt(t, stored(t, "vmdk/streamOptimized.vmdk"), n, false)
+	corrupt(t, exttest.Container(t, "vmdk/monolithicSparse.vmdk"), n, false)
+	corrupt(t, exttest.Container(t, "vmdk/streamOptimized.vmdk"), n, false)
 }
 
 // TestVmdkSample holds the extents that fuzzing begins with against qemu's reading.

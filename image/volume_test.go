@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // volumeFiles unpacks disks of testdata/volumes.
@@ -17,7 +19,7 @@ func volumeFiles(t testing.TB, names ...string) []string {
 	t.Helper()
 	var paths []string
 	for _, name := range names {
-		paths = append(paths, storedOf(t, "volumes", name))
+		paths = append(paths, exttest.Stored(t, "volumes", name))
 	}
 	return paths
 }
