@@ -47,10 +47,7 @@ func (f *FS) Readlink(in *Inode) ([]byte, error) {
 		}
 		return layout.NoKeyName(0, 0, c), nil
 	}
-	if i := bytes.IndexByte(target, 0); i >= 0 {
-		target = target[:i]
-	}
-	return target, nil
+	return untilNUL(target), nil
 }
 
 var errNotSymlink = errors.New("not a symbolic link")
@@ -91,9 +88,53 @@ func (f *FS) FastTarget(in *Inode) []byte {
 	if !in.FastSymlink() || in.Flags&layout.FlagEncrypt != 0 {
 		return nil
 	}
-	target := in.Block[:in.size]
-	if i := bytes.IndexByte(target, 0); i >= 0 {
-		target = target[:i]
+	return untilNUL(in.Block[:in.size])
+}
+
+// A TargetReader reads the targets of many symlinks, those that lie in blocks of their
+// own too, without an allocation each. It is for one goroutine.
+type TargetReader struct {
+	f    *FS
+	buf  []byte
+	at   Block // the block in buf
+	held bool  // there is one
+	runs [4]Run
+}
+
+// NewTargetReader makes a TargetReader.
+func (f *FS) NewTargetReader() *TargetReader { return &TargetReader{f: f} }
+
+// Block is ReadBlock into the reader's own bytes, which hold until its next call; the
+// block that was read last is not read again.
+func (r *TargetReader) Block(b Block) ([]byte, error) {
+	if r.held && r.at == b {
+		return r.buf, nil
 	}
-	return target
+	if r.buf == nil {
+		r.buf = make([]byte, r.f.blockSize)
+	}
+	err := r.f.ReadBlock(r.buf, b)
+	r.at, r.held = b, err == nil
+	return r.buf, err
+}
+
+// Readlink is FS.Readlink; the target holds until the next call.
+func (r *TargetReader) Readlink(in *Inode) ([]byte, error) {
+	if r.f.TargetStorage(in) == TargetBlock && in.size > 0 && in.size <= uint64(r.f.blockSize) {
+		runs, ok := r.f.AppendSimple(r.runs[:0], in)
+		if ok && len(runs) > 0 && runs[0].Logical == 0 && runs[0].Kind == Data {
+			if b, err := r.Block(runs[0].Physical); err == nil {
+				return untilNUL(b[:in.size]), nil
+			}
+		}
+	}
+	return r.f.Readlink(in)
+}
+
+// untilNUL gives what lies before the first NUL.
+func untilNUL(b []byte) []byte {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		return b[:i]
+	}
+	return b
 }

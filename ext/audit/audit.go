@@ -161,7 +161,8 @@ type auditor struct {
 	skipped map[Kind]bool
 	tree    *links.Tree
 	workers []*worker
-	dirs    []dirInfo // all directories in use that take more than a look, by number
+	targets []*ext.TargetReader // of the workers
+	dirs    []dirInfo           // all directories in use that take more than a look, by number
 	nodes   *ext.NodeBudget
 	claims  *claims
 
@@ -200,6 +201,7 @@ func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
 		Entry:     a.entry,
 		Progress:  o.Progress,
 		Symlinks:  !a.skip(RottenLink) || !a.skip(SymlinkLoop),
+		Targets:   a.targets,
 	})
 	if err != nil {
 		return nil, err
@@ -234,9 +236,9 @@ func newAuditor(f *ext.FS, o Options) *auditor {
 	}
 	a.oddTimes = !a.skip(OddTime)
 	for range ext.Workers() {
-		w := &worker{a: a}
+		w := &worker{a: a, targets: f.NewTargetReader()}
 		w.walk.a, w.walk.block, w.walk.budget = a, w.take, a.nodes
-		a.workers = append(a.workers, w)
+		a.workers, a.targets = append(a.workers, w), append(a.targets, w.targets)
 	}
 	s := f.Super
 	a.lacks = lackingFlags(s)

@@ -10,19 +10,20 @@ import (
 
 // A worker holds what one goroutine of the survey gathers.
 type worker struct {
-	a      *auditor
-	walk   mapWalk
-	acls   []aclRef
-	values []eaRef
-	dots   []dotdot
-	dirs   []dirInfo  // directories met
-	area   attrArea   // scratch
-	hashes []nameHash // of the block at hand
-	slots  []uint16   // scratch: where hashes are
-	dot    dotState
-	tree   dxNotes
-	torn   bool // a record of the block at hand cannot be right
-	large  bool // a file was met whose size takes large_file
+	a       *auditor
+	walk    mapWalk
+	acls    []aclRef
+	values  []eaRef
+	dots    []dotdot
+	dirs    []dirInfo // directories met
+	area    attrArea  // scratch
+	targets *ext.TargetReader
+	hashes  []nameHash // of the block at hand
+	slots   []uint16   // scratch: where hashes are
+	dot     dotState
+	tree    dxNotes
+	torn    bool // a record of the block at hand cannot be right
+	large   bool // a file was met whose size takes large_file
 
 	largeDir bool // an indexed directory was met whose size takes large_dir
 }

@@ -46,8 +46,8 @@ func (w *worker) symlink(in *ext.Inode) bool {
 		if !ok {
 			return bad(0x28, "the target does not lie in one block")
 		}
-		b = make([]byte, f.BlockSize())
-		if err := f.ReadBlock(b, block); err != nil {
+		var err error
+		if b, err = w.targets.Block(block); err != nil {
 			w.a.addError(in.Ino, err)
 			return false
 		}

@@ -100,6 +100,8 @@ type Hooks struct {
 	// Symlinks says that they will be judged: what that takes is gathered in the same
 	// pass.
 	Symlinks bool
+	// Targets are what targets of symlinks are read with, by worker; nil makes them.
+	Targets []*ext.TargetReader
 }
 
 // A Block is a directory block as a survey meets it.
@@ -200,6 +202,10 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 		symlinks []symlinkRef
 	}
 	workers := make([]found, ext.Workers())
+	readers := h.Targets
+	for len(readers) < len(workers) {
+		readers = append(readers, t.FS.NewTargetReader())
+	}
 	t.targets = make([]arena, len(workers))
 	// No more directory blocks than the image has: what goes past that is
 	// claimed twice. The same goes for the nodes of their maps.
@@ -228,7 +234,7 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 				ref := symlinkRef{ino: in.Ino, arena: uint8(w)}
 				t.keepTarget(w, &ref, t.FS.FastTarget(in), in.Size())
 				if h.Symlinks && ref.length == 0 && t.FS.TargetStorage(in) == ext.TargetBlock {
-					target, err := t.FS.Readlink(in)
+					target, err := readers[w].Readlink(in)
 					ref.block = err == nil
 					t.keepTarget(w, &ref, target, in.Size())
 				}
