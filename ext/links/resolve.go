@@ -52,6 +52,7 @@ type resolver struct {
 	led     map[ledKey]led
 	above   map[Ino]Ino  // of directories that nothing names
 	mounts  map[Ino]bool // whether directories are mount points
+	at, end Symlink      // scratch of settle
 }
 
 func (t *Tree) newResolver(mountedAt string, l *lookups) *resolver {

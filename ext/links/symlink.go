@@ -81,25 +81,20 @@ func (t *Tree) AddSymlinks(set Set) {
 // one more pass over the directories. The sequence ends early when ctx does.
 func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.Seq[Symlink], error) {
 	l := t.newLookups()
+	settled := make(Set, len(t.symlinks)/64+1) // by index: those that are left out whatever else is learned
 	err := t.eachBatch(ctx, t.symlinks, func(w int) func(i int, refs []symlinkRef) {
 		r := t.newResolver(o.MountedAt, l)
-		return func(_ int, refs []symlinkRef) {
-			for i := range refs {
-				ref := &refs[i]
-				s := r.read(*ref)
+		return func(i int, refs []symlinkRef) {
+			for j := range refs {
+				ref := &refs[j]
+				s := &r.at
+				*s = r.read(*ref)
 				if ref.length == 0 && s.Storage == ext.TargetBlock && s.State == "" {
 					ref.block = true
 					t.keepTarget(w, ref, s.Target, s.Length)
 				}
-				if s.State != "" {
-					continue
-				}
-				named := names.Of(ref.ino)
-				for _, n := range named {
-					r.follow(n.Dir, s.Target)
-				}
-				if len(named) == 0 {
-					r.follow(layout.RootIno, s.Target)
+				if r.settle(s, names, o.Keep) {
+					settled.Add(Ino(i*batch + j)) // a batch has words of its own
 				}
 			}
 			l.ask(&r.queries)
@@ -127,8 +122,10 @@ func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.
 			err := t.eachBatch(ctx, refs, func(int) func(i int, refs []symlinkRef) {
 				r := t.newResolver(o.MountedAt, l)
 				return func(i int, refs []symlinkRef) {
-					for _, ref := range refs {
-						r.judge(&results[i], r.read(ref), names, o.Keep)
+					for j, ref := range refs {
+						if !settled.Has(Ino(from + i*batch + j)) {
+							r.judge(&results[i], r.read(ref), names, o.Keep)
+						}
 					}
 					l.causes(results[i], now)
 				}
@@ -166,6 +163,33 @@ func (t *Tree) eachBatch(ctx context.Context, refs []symlinkRef, start func(work
 	}
 	wg.Wait()
 	return ctx.Err()
+}
+
+// settle follows a symlink from each of its names, so that what is not known yet is
+// asked for, and reports whether keep leaves all of them out.
+func (r *resolver) settle(s *Symlink, names *Names, keep func(*Symlink) bool) bool {
+	settled := keep != nil
+	one := func(dir Ino) {
+		if s.State != "" {
+			settled = settled && !keep(s)
+			return
+		}
+		o := r.follow(dir, s.Target)
+		if settled {
+			end := &r.end
+			*end = *s
+			end.State, end.NotDir, end.Err = o.State, o.NotDir, o.Err
+			settled = o.State != statePending && !keep(end)
+		}
+	}
+	records, _ := names.of(s.Ino)
+	for i := range records {
+		one(records[i].dir)
+	}
+	if len(records) == 0 {
+		one(layout.RootIno)
+	}
+	return settled
 }
 
 // judge appends s for each name of its inode, but those that keep does not
