@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/bits"
 )
@@ -114,6 +115,13 @@ func hashWords(words []uint32, name []byte, signed bool) {
 	pad := uint32(len(name)) | uint32(len(name))<<8
 	pad |= pad << 16
 	for i := range words {
+		if i*4+4 <= len(name) {
+			w := binary.BigEndian.Uint32(name[i*4:])
+			if !signed || w&0x80808080 == 0 {
+				words[i] = w
+				continue
+			}
+		}
 		words[i] = pad
 		for j := i * 4; j < min(i*4+4, len(name)); j++ {
 			words[i] = words[i]<<8 + charValue(name[j], signed)
@@ -149,25 +157,37 @@ func tea(state, key *[4]uint32) {
 }
 
 // halfMD4 is MD4 cut down to eight words and eight steps a round
-// (half_md4_transform).
+// (half_md4_transform). It runs once for each name of a file system: the steps are
+// written out.
 func halfMD4(state *[4]uint32, in *[8]uint32) {
-	rounds := [3]struct {
-		mix   func(x, y, z uint32) uint32
-		add   uint32
-		order [8]int
-		turn  [4]int
-	}{
-		{func(x, y, z uint32) uint32 { return z ^ x&(y^z) }, 0, [8]int{0, 1, 2, 3, 4, 5, 6, 7}, [4]int{3, 7, 11, 19}},
-		{func(x, y, z uint32) uint32 { return x&y + (x^y)&z }, 0x5a827999, [8]int{1, 3, 5, 7, 0, 2, 4, 6}, [4]int{3, 5, 9, 13}},
-		{func(x, y, z uint32) uint32 { return x ^ y ^ z }, 0x6ed9eba1, [8]int{3, 7, 2, 6, 1, 5, 0, 4}, [4]int{3, 9, 11, 15}},
-	}
+	const add2, add3 = 0x5a827999, 0x6ed9eba1
 	a, b, c, d := state[0], state[1], state[2], state[3]
-	for _, r := range rounds {
-		for i, w := range r.order {
-			a = bits.RotateLeft32(a+r.mix(b, c, d)+in[w]+r.add, r.turn[i%4])
-			a, b, c, d = d, a, b, c
-		}
-	}
+	a = bits.RotateLeft32(a+(d^b&(c^d))+in[0], 3)
+	d = bits.RotateLeft32(d+(c^a&(b^c))+in[1], 7)
+	c = bits.RotateLeft32(c+(b^d&(a^b))+in[2], 11)
+	b = bits.RotateLeft32(b+(a^c&(d^a))+in[3], 19)
+	a = bits.RotateLeft32(a+(d^b&(c^d))+in[4], 3)
+	d = bits.RotateLeft32(d+(c^a&(b^c))+in[5], 7)
+	c = bits.RotateLeft32(c+(b^d&(a^b))+in[6], 11)
+	b = bits.RotateLeft32(b+(a^c&(d^a))+in[7], 19)
+
+	a = bits.RotateLeft32(a+(b&c+(b^c)&d)+in[1]+add2, 3)
+	d = bits.RotateLeft32(d+(a&b+(a^b)&c)+in[3]+add2, 5)
+	c = bits.RotateLeft32(c+(d&a+(d^a)&b)+in[5]+add2, 9)
+	b = bits.RotateLeft32(b+(c&d+(c^d)&a)+in[7]+add2, 13)
+	a = bits.RotateLeft32(a+(b&c+(b^c)&d)+in[0]+add2, 3)
+	d = bits.RotateLeft32(d+(a&b+(a^b)&c)+in[2]+add2, 5)
+	c = bits.RotateLeft32(c+(d&a+(d^a)&b)+in[4]+add2, 9)
+	b = bits.RotateLeft32(b+(c&d+(c^d)&a)+in[6]+add2, 13)
+
+	a = bits.RotateLeft32(a+(b^c^d)+in[3]+add3, 3)
+	d = bits.RotateLeft32(d+(a^b^c)+in[7]+add3, 9)
+	c = bits.RotateLeft32(c+(d^a^b)+in[2]+add3, 11)
+	b = bits.RotateLeft32(b+(c^d^a)+in[6]+add3, 15)
+	a = bits.RotateLeft32(a+(b^c^d)+in[1]+add3, 3)
+	d = bits.RotateLeft32(d+(a^b^c)+in[5]+add3, 9)
+	c = bits.RotateLeft32(c+(d^a^b)+in[0]+add3, 11)
+	b = bits.RotateLeft32(b+(c^d^a)+in[4]+add3, 15)
 	state[0] += a
 	state[1] += b
 	state[2] += c
