@@ -66,20 +66,30 @@ func (f *FS) DecodeInode(raw []byte, ino Ino, off int64) *Inode {
 }
 
 func (f *FS) decodeInode(in *Inode, raw []byte, ino Ino, off int64) {
+	f.decodeFields(in, raw, ino, off)
+	if f.Super.MetadataCsum() {
+		in.checked(layout.InodeChecksum(raw, f.inodeSeed(in)))
+	}
+}
+
+// checked notes the checksum that the contents of an inode give.
+func (in *Inode) checked(sum uint32, wide bool) {
+	stored := in.Checksum
+	if !wide {
+		stored &= 0xffff
+	}
+	in.ChecksumOK = sum == stored
+}
+
+// decodeFields is decodeInode without a look at the checksum, which takes longer than all
+// the rest.
+func (f *FS) decodeFields(in *Inode, raw []byte, ino Ino, off int64) {
 	layout.DecodeInodeTo(&in.Inode, raw)
 	in.Ino, in.Offset, in.Raw, in.ChecksumOK = ino, off, raw, true
 	if !f.hasIncompat(layout.Incompat64Bit) {
 		in.FileACL &= 1<<32 - 1 // the high half is another field's then (ext4_iget, fs/ext4/inode.c)
 	}
 	in.size = in.Inode.Size(f.hasIncompat(layout.IncompatLargeDir))
-	if f.Super.MetadataCsum() {
-		sum, wide := layout.InodeChecksum(raw, f.inodeSeed(in))
-		stored := in.Checksum
-		if !wide {
-			stored &= 0xffff
-		}
-		in.ChecksumOK = sum == stored
-	}
 }
 
 func (f *FS) inodeSeed(in *Inode) uint32 {

@@ -79,12 +79,17 @@ func (f *FS) ScanInodes(ctx context.Context, visit func(worker int, in *Inode), 
 			b = b[:int(whole)*f.inodeSize]
 		}
 		var in Inode
+		var sums layout.InodeSums
+		summed := f.Super.MetadataCsum()
 		for at := 0; at < len(b); at += f.inodeSize {
 			raw := b[at:][:f.inodeSize:f.inodeSize]
 			if allZero(raw) {
 				continue
 			}
-			f.decodeInode(&in, raw, t.first+Ino(at/f.inodeSize), t.off+int64(at))
+			f.decodeFields(&in, raw, t.first+Ino(at/f.inodeSize), t.off+int64(at))
+			if summed {
+				in.checked(sums.Sum(raw, f.seed, in.Ino, in.Generation))
+			}
 			visit(w, &in)
 		}
 	})

@@ -25,16 +25,13 @@ var (
 )
 
 // inodeUnchecked is Inode into *in, whose Raw is used again so that nothing is
-// allocated in a loop, and without a look at the checksum, which takes longer
-// than all the rest: ChecksumOK is true.
+// allocated in a loop, and without a look at the checksum: ChecksumOK is true.
 func (f *FS) inodeUnchecked(in *Inode, ino Ino) error {
 	off, raw, err := f.rawInode(in, ino)
 	if err != nil {
 		return err
 	}
-	layout.DecodeInodeTo(&in.Inode, raw)
-	in.Ino, in.Offset, in.Raw, in.ChecksumOK = ino, off, raw, true
-	in.size = in.Inode.Size(f.hasIncompat(layout.IncompatLargeDir))
+	f.decodeFields(in, raw, ino, off)
 	return nil
 }
 

@@ -59,23 +59,23 @@ func DecodeInodeTo(in *Inode, b []byte) {
 		*in = Inode{}
 		return
 	}
-	*in = Inode{
-		Mode:       le.Uint16(b[0x0:]),                                            // i_mode
-		UID:        uint32(le.Uint16(b[0x2:])) | uint32(le.Uint16(b[0x78:]))<<16,  // i_uid, l_i_uid_high
-		SizeLo:     le.Uint32(b[0x4:]),                                            // i_size_lo
-		Dtime:      le.Uint32(b[0x14:]),                                           // i_dtime
-		GID:        uint32(le.Uint16(b[0x18:])) | uint32(le.Uint16(b[0x7a:]))<<16, // i_gid, l_i_gid_high
-		Links:      le.Uint16(b[0x1a:]),                                           // i_links_count
-		BlocksLo:   le.Uint32(b[0x1c:]),                                           // i_blocks_lo
-		Flags:      InodeFlags(le.Uint32(b[0x20:])),                               // i_flags
-		Version:    uint64(le.Uint32(b[0x24:])),                                   // l_i_version
-		Block:      [60]byte(b[0x28:0x64]),                                        // i_block
-		Generation: le.Uint32(b[0x64:]),                                           // i_generation
-		FileACL:    Block(le.Uint32(b[0x68:])) | Block(le.Uint16(b[0x76:]))<<32,   // i_file_acl_lo, l_i_file_acl_high
-		SizeHigh:   le.Uint32(b[0x6c:]),                                           // i_size_high
-		BlocksHigh: le.Uint16(b[0x74:]),                                           // l_i_blocks_high
-		Checksum:   uint32(le.Uint16(b[0x7c:])),                                   // l_i_checksum_lo
-	}
+	_ = b[GoodOldInodeSize-1]
+	in.Mode = le.Uint16(b[0x0:])                                             // i_mode
+	in.UID = uint32(le.Uint16(b[0x2:])) | uint32(le.Uint16(b[0x78:]))<<16    // i_uid, l_i_uid_high
+	in.SizeLo = le.Uint32(b[0x4:])                                           // i_size_lo
+	in.Dtime = le.Uint32(b[0x14:])                                           // i_dtime
+	in.GID = uint32(le.Uint16(b[0x18:])) | uint32(le.Uint16(b[0x7a:]))<<16   // i_gid, l_i_gid_high
+	in.Links = le.Uint16(b[0x1a:])                                           // i_links_count
+	in.BlocksLo = le.Uint32(b[0x1c:])                                        // i_blocks_lo
+	in.Flags = InodeFlags(le.Uint32(b[0x20:]))                               // i_flags
+	in.Version = uint64(le.Uint32(b[0x24:]))                                 // l_i_version
+	in.Block = [60]byte(b[0x28:0x64])                                        // i_block
+	in.Generation = le.Uint32(b[0x64:])                                      // i_generation
+	in.FileACL = Block(le.Uint32(b[0x68:])) | Block(le.Uint16(b[0x76:]))<<32 // i_file_acl_lo, l_i_file_acl_high
+	in.SizeHigh = le.Uint32(b[0x6c:])                                        // i_size_high
+	in.BlocksHigh = le.Uint16(b[0x74:])                                      // l_i_blocks_high
+	in.Checksum = uint32(le.Uint16(b[0x7c:]))                                // l_i_checksum_lo
+	in.ExtraIsize, in.Crtime, in.ProjID, in.ChecksumHi = 0, time.Time{}, 0, false
 	var extra [4]uint32 // ctime, mtime, atime, and crtime's
 	end := GoodOldInodeSize
 	if len(b) >= 0x82 {

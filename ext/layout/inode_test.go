@@ -312,6 +312,10 @@ func FuzzDecodeInode(f *testing.F) {
 		in.FastSymlink()
 		in.DtimeTime()
 		_, _ = in.Flags.Letters(), in.Flags.Names()
+		sum, wide := InodeChecksum(b, InodeSeed(1, 2, 3))
+		if one, w := new(InodeSums).Sum(b, 1, 2, 3); one != sum || w != wide {
+			t.Errorf("checksum %#x, %v, in one stretch %#x, %v", sum, wide, one, w)
+		}
 		if sum, wide := InodeChecksum(b, 1); !wide && sum>>16 != 0 || len(b) >= 0x84 && wide != in.ChecksumHi {
 			t.Errorf("checksum %#x, %v, of %+v", sum, wide, in)
 		}
