@@ -20,9 +20,9 @@ type HardLink struct {
 // its paths. A directory counts by the names other directories give it.
 func (t *Tree) HardLinks(ctx context.Context) (iter.Seq[HardLink], error) {
 	want := t.NewSet()
-	for i := range t.state {
+	for i := range t.inodes {
 		ino := Ino(i)
-		if t.InUse(ino) && (t.isDir(ino) && t.state[i]&stateMulti != 0 || !t.isDir(ino) && t.counted[i] > 1) {
+		if t.InUse(ino) && (t.isDir(ino) && t.inodes[i].state&stateMulti != 0 || !t.isDir(ino) && t.inodes[i].counted > 1) {
 			want.Add(ino)
 		}
 	}
@@ -31,7 +31,7 @@ func (t *Tree) HardLinks(ctx context.Context) (iter.Seq[HardLink], error) {
 		return nil, err
 	}
 	return func(yield func(HardLink) bool) {
-		for i := range t.state {
+		for i := range t.inodes {
 			ino := Ino(i)
 			if !want.Has(ino) {
 				continue

@@ -108,7 +108,7 @@ func (t *Tree) addHidden(set Set) {
 	if !t.hidden {
 		return
 	}
-	for i := range t.state {
+	for i := range t.inodes {
 		if p := t.Parent(Ino(i)); p != 0 && t.InUse(Ino(i)) && !t.Reached(p) {
 			set.Add(Ino(i))
 		}
@@ -127,7 +127,7 @@ func (t *Tree) subtrees(all []Orphan, names *Names) {
 			at[o.Ino] = i
 		}
 	}
-	for i := range t.state {
+	for i := range t.inodes {
 		ino := Ino(i)
 		p := t.Parent(ino)
 		if p == 0 || !t.InUse(ino) || t.Reached(p) {

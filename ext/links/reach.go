@@ -8,28 +8,28 @@ import (
 
 // Limit is the first inode number that the survey did not cover: it lies behind
 // the last one in use.
-func (t *Tree) Limit() Ino { return Ino(len(t.state)) }
+func (t *Tree) Limit() Ino { return Ino(len(t.inodes)) }
 
 // Known reports whether ino is a number that the survey covers.
-func (t *Tree) Known(ino Ino) bool { return ino > 0 && int(ino) < len(t.state) }
+func (t *Tree) Known(ino Ino) bool { return ino > 0 && int(ino) < len(t.inodes) }
 
 // Type is the file type part of an inode's mode, 0 where it was never used.
 func (t *Tree) Type(ino Ino) uint16 {
 	if !t.Known(ino) {
 		return 0
 	}
-	return t.state[ino] & layout.ModeMask
+	return t.inodes[ino].state & layout.ModeMask
 }
 
 // InUse reports whether an inode has a link count.
-func (t *Tree) InUse(ino Ino) bool { return t.Known(ino) && t.stored[ino] > 0 }
+func (t *Tree) InUse(ino Ino) bool { return t.Known(ino) && t.inodes[ino].stored > 0 }
 
 // Stored is i_links_count.
 func (t *Tree) Stored(ino Ino) uint32 {
 	if !t.Known(ino) {
 		return 0
 	}
-	return uint32(t.stored[ino])
+	return uint32(t.inodes[ino].stored)
 }
 
 // Counted is how many directory entries name an inode, "." and ".." included.
@@ -37,7 +37,7 @@ func (t *Tree) Counted(ino Ino) uint32 {
 	if !t.Known(ino) {
 		return 0
 	}
-	return t.counted[ino]
+	return t.inodes[ino].counted
 }
 
 // Parent is the lowest-numbered directory with a name for an inode, 0 if none
@@ -46,11 +46,11 @@ func (t *Tree) Parent(ino Ino) Ino {
 	if !t.Known(ino) {
 		return 0
 	}
-	return Ino(t.parent[ino])
+	return Ino(t.inodes[ino].parent)
 }
 
 // EAInode reports whether an inode holds the value of an xattr.
-func (t *Tree) EAInode(ino Ino) bool { return t.Known(ino) && t.state[ino]&stateEA != 0 }
+func (t *Tree) EAInode(ino Ino) bool { return t.Known(ino) && t.inodes[ino].state&stateEA != 0 }
 
 // maxLinks is EXT4_LINK_MAX: where a directory has more, the kernel says 1.
 const maxLinks = 65000
@@ -66,17 +66,17 @@ func (t *Tree) LinksRight(ino Ino) bool {
 	case c > maxLinks:
 		return s == 1
 	}
-	return s == c || s == 1 && c > 1 && t.state[ino]&stateIndex != 0
+	return s == c || s == 1 && c > 1 && t.inodes[ino].state&stateIndex != 0
 }
 
 // TooManyLinks reports whether a directory has more names than a link count
 // holds, which takes the feature dir_nlink.
 func (t *Tree) TooManyLinks(ino Ino) bool { return t.isDir(ino) && t.Counted(ino) > maxLinks }
 
-func (t *Tree) isDir(ino Ino) bool { return t.state[ino]&layout.ModeMask == layout.ModeDir }
+func (t *Tree) isDir(ino Ino) bool { return t.inodes[ino].state&layout.ModeMask == layout.ModeDir }
 
 // Reached reports whether the root reaches a directory.
-func (t *Tree) Reached(dir Ino) bool { return t.Known(dir) && t.state[dir]&stateReach != 0 }
+func (t *Tree) Reached(dir Ino) bool { return t.Known(dir) && t.inodes[dir].state&stateReach != 0 }
 
 // reach marks the directories that a chain of parents ties to the root. Where a
 // directory has several names, any chain will do.
@@ -85,9 +85,9 @@ func (t *Tree) reach() {
 		t.hidden = true
 		return
 	}
-	t.state[layout.RootIno] |= stateReach
+	t.inodes[layout.RootIno].state |= stateReach
 	for _, e := range t.multi {
-		t.state[e.dir] |= stateMulti
+		t.inodes[e.dir].state |= stateMulti
 	}
 	t.climbAll()
 	// Another name may reach a directory that its first does not. What takes
@@ -97,8 +97,8 @@ func (t *Tree) reach() {
 		changed = false
 		for _, e := range t.multi {
 			if !t.Reached(e.dir) && t.Reached(e.parent) {
-				t.parent[e.dir] = uint32(e.parent)
-				t.state[e.dir] |= stateReach
+				t.inodes[e.dir].parent = uint32(e.parent)
+				t.inodes[e.dir].state |= stateReach
 				changed = true
 			}
 		}
@@ -111,32 +111,32 @@ func (t *Tree) reach() {
 // climbAll marks every directory whose chain of parents comes to a marked one.
 func (t *Tree) climbAll() {
 	t.hidden, t.circles = false, nil
-	for i := range t.state {
-		t.state[i] &^= stateLost
+	for i := range t.inodes {
+		t.inodes[i].state &^= stateLost
 	}
 	var chain []Ino
-	for i := range t.state {
+	for i := range t.inodes {
 		ino := Ino(i)
-		if i == 0 || !t.isDir(ino) || t.stored[i] == 0 || t.Reached(ino) {
+		if i == 0 || !t.isDir(ino) || t.inodes[i].stored == 0 || t.Reached(ino) {
 			continue
 		}
 		chain = chain[:0]
 		at := ino
-		for t.Known(at) && t.state[at]&(stateReach|stateSeen|stateLost) == 0 && t.isDir(at) {
-			t.state[at] |= stateSeen
+		for t.Known(at) && t.inodes[at].state&(stateReach|stateSeen|stateLost) == 0 && t.isDir(at) {
+			t.inodes[at].state |= stateSeen
 			chain = append(chain, at)
-			at = Ino(t.parent[at])
+			at = Ino(t.inodes[at].parent)
 		}
-		if t.Known(at) && t.state[at]&stateSeen != 0 {
+		if t.Known(at) && t.inodes[at].state&stateSeen != 0 {
 			t.circle(at)
 		}
 		reached := t.Reached(at)
 		for _, c := range chain {
-			t.state[c] &^= stateSeen
+			t.inodes[c].state &^= stateSeen
 			if reached {
-				t.state[c] |= stateReach
+				t.inodes[c].state |= stateReach
 			} else {
-				t.state[c] |= stateLost
+				t.inodes[c].state |= stateLost
 			}
 		}
 		t.hidden = t.hidden || !reached
@@ -156,7 +156,7 @@ func (t *Tree) circle(dir Ino) {
 }
 
 // SeveralNames reports whether a directory has more than one name.
-func (t *Tree) SeveralNames(dir Ino) bool { return t.Known(dir) && t.state[dir]&stateMulti != 0 }
+func (t *Tree) SeveralNames(dir Ino) bool { return t.Known(dir) && t.inodes[dir].state&stateMulti != 0 }
 
 // DirectoryLinks yields, by number, the directories with more than one name,
 // and which directories hold the further ones.

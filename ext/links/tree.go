@@ -39,12 +39,7 @@ const (
 type Tree struct {
 	FS *ext.FS
 
-	// Arrays by inode number. counted and parent are written by several
-	// workers while the survey runs.
-	state   []uint16
-	stored  []uint16 // i_links_count
-	counted []uint32 // directory entries that name the inode, "." and ".." included
-	parent  []uint32 // the lowest-numbered directory that names it
+	inodes []inodeFacts // by number
 
 	blocks   []ext.DirBlock // all directory blocks, in disk order
 	inline   []Ino          // directories kept in their inodes, in order
@@ -63,6 +58,15 @@ type Tree struct {
 	mu     sync.Mutex
 	errs   []Damage
 	missed uint64 // further damage, not kept
+}
+
+// What is known of an inode, in one place: entries of directories ask for all of it.
+// counted and parent are written by several workers while the survey runs.
+type inodeFacts struct {
+	state   uint16
+	stored  uint16 // i_links_count
+	counted uint32 // directory entries that name the inode, "." and ".." included
+	parent  uint32 // the lowest-numbered directory that names it
 }
 
 // An edge is one directory that names another.
@@ -118,12 +122,9 @@ type Block struct {
 func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
 	n := int(lastUsed(f)) + 1
 	t := &Tree{
-		FS:      f,
-		state:   make([]uint16, n),
-		stored:  make([]uint16, n),
-		counted: make([]uint32, n),
-		parent:  make([]uint32, n),
-		seed:    maphash.MakeSeed(),
+		FS:     f,
+		inodes: make([]inodeFacts, n),
+		seed:   maphash.MakeSeed(),
 	}
 	t.broken = t.NewSet()
 	if claimed(f) >= Ino(n) {
@@ -213,7 +214,7 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 	limit := t.FS.Size()/int64(t.FS.BlockSize()) + 1
 	var total atomic.Int64
 	err := t.FS.ScanInodes(ctx, func(w int, in *ext.Inode) {
-		if in.Links > 0 && int(in.Ino) < len(t.state) {
+		if in.Links > 0 && int(in.Ino) < len(t.inodes) {
 			t.note(in)
 			mine := &workers[w]
 			switch in.Type() {
@@ -240,8 +241,8 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 				}
 				mine.symlinks = append(mine.symlinks, ref)
 			}
-		} else if int(in.Ino) < len(t.state) {
-			t.state[in.Ino] = in.Type()
+		} else if int(in.Ino) < len(t.inodes) {
+			t.inodes[in.Ino].state = in.Type()
 		}
 		if h.Inode != nil {
 			h.Inode(w, in)
@@ -286,8 +287,8 @@ func (t *Tree) note(in *ext.Inode) {
 			s |= f.state
 		}
 	}
-	t.state[in.Ino] = s
-	t.stored[in.Ino] = in.Links
+	t.inodes[in.Ino].state = s
+	t.inodes[in.Ino].stored = in.Links
 }
 
 // scanDirs counts what the directories name.
@@ -308,7 +309,7 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 				second = e.Offset + e.RecLen
 			}
 			kept := false
-			if int(e.Ino) < len(t.counted) {
+			if int(e.Ino) < len(t.inodes) {
 				t.count(b.Dir, e, dots, &extra[w])
 				if kept = t.always(e.Ino); kept && !isDot(e.Name) {
 					names.add(w, b.Dir, e)
@@ -348,10 +349,10 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 // count enters one name; dots says that it lies where "." or ".." does. Names in a directory whose own link count is 0 do not
 // count: it is on its way out.
 func (t *Tree) count(dir Ino, e *layout.Dirent, dots bool, extra *[]edge) {
-	if t.stored[dir] == 0 {
+	if t.inodes[dir].stored == 0 {
 		return
 	}
-	atomic.AddUint32(&t.counted[e.Ino], 1)
+	atomic.AddUint32(&t.inodes[e.Ino].counted, 1)
 	if dots || isDot(e.Name) {
 		return
 	}
@@ -361,7 +362,7 @@ func (t *Tree) count(dir Ino, e *layout.Dirent, dots bool, extra *[]edge) {
 		return
 	}
 	// The lowest directory wins, so that the outcome is the same each time.
-	p := &t.parent[e.Ino]
+	p := &t.inodes[e.Ino].parent
 	for {
 		old := atomic.LoadUint32(p)
 		if old != 0 && t.isDir(e.Ino) {
@@ -445,7 +446,7 @@ func (t *Tree) DirBlocksAt(b layout.Block) []ext.DirBlock {
 // flags rebuilds the inode flags that matter for a directory's records.
 func (t *Tree) flags(ino Ino) layout.InodeFlags {
 	var f layout.InodeFlags
-	s := t.state[ino]
+	s := t.inodes[ino].state
 	if s&stateEncrypt != 0 {
 		f |= layout.FlagEncrypt
 	}

@@ -19,9 +19,9 @@ func (t *Tree) Unattached(ctx context.Context) ([]Unattached, error) {
 	below := map[Ino]uint64{}
 	var tops []Ino
 	var lost []Ino // files whose first name lies in a directory not reached
-	for i := range t.state {
+	for i := range t.inodes {
 		ino := Ino(i)
-		if !t.InUse(ino) || t.Reached(ino) || t.FS.Reserved(ino) || t.state[i]&stateEA != 0 {
+		if !t.InUse(ino) || t.Reached(ino) || t.FS.Reserved(ino) || t.inodes[i].state&stateEA != 0 {
 			continue
 		}
 		switch parent := t.Parent(ino); {
@@ -36,7 +36,7 @@ func (t *Tree) Unattached(ctx context.Context) ([]Unattached, error) {
 		return collect(tops, below), nil
 	}
 	top := t.tops()
-	for i := range t.state {
+	for i := range t.inodes {
 		ino := Ino(i)
 		if !t.isDir(ino) || !t.InUse(ino) || t.Reached(ino) {
 			continue
@@ -75,7 +75,7 @@ func collect(tops []Ino, below map[Ino]uint64) []Unattached {
 // tree.
 func (t *Tree) tops() map[Ino]Ino {
 	top := map[Ino]Ino{}
-	for i := range t.state {
+	for i := range t.inodes {
 		if ino := Ino(i); !t.isDir(ino) || !t.InUse(ino) || t.Reached(ino) || top[ino] != 0 {
 			continue
 		}
@@ -112,7 +112,7 @@ func (t *Tree) reachedFiles(ctx context.Context, files []Ino) (Set, error) {
 	want, reached := t.NewSet(), t.NewSet()
 	several := false
 	for _, ino := range files {
-		if t.counted[ino] > 1 {
+		if t.inodes[ino].counted > 1 {
 			want.Add(ino)
 			several = true
 		}
