@@ -160,7 +160,7 @@ func (f *FS) BlockEntries(v DirBlockView, removed bool, yield func(Entry, error)
 		if e.Ino != 0 && !yield(entry(&e, false), nil) {
 			return false
 		}
-		if removed && !f.gap(v, v.Dir.Flags, &e, func(e layout.Dirent) bool { return yield(entry(&e, true), nil) }) {
+		if removed && !f.gap(v.Bytes, v.Dir.Flags, v.Logical, &e, func(e layout.Dirent) bool { return yield(entry(&e, true), nil) }) {
 			return false
 		}
 	}
@@ -178,7 +178,7 @@ func (f *FS) BlockEntries(v DirBlockView, removed bool, yield func(Entry, error)
 }
 
 // gap yields the removed records behind a live record, or in an unused one.
-func (f *FS) gap(v DirBlockView, flags layout.InodeFlags, e *layout.Dirent, yield func(layout.Dirent) bool) bool {
+func (f *FS) gap(b []byte, flags layout.InodeFlags, logical uint64, e *layout.Dirent, yield func(layout.Dirent) bool) bool {
 	format := f.dirFormat(flags)
 	from, end := e.Offset+format.DirentLen(len(e.Name)), e.Offset+e.RecLen
 	switch {
@@ -188,30 +188,32 @@ func (f *FS) gap(v DirBlockView, flags layout.InodeFlags, e *layout.Dirent, yiel
 		// An unused record at the head of a block: kernels before 5.13 clear
 		// just its inode number. Its own name cannot be placed.
 		from = e.Offset + 8
-	case flags&layout.FlagIndex != 0 && v.Logical == 0 && string(e.Name) == "..":
+	case flags&layout.FlagIndex != 0 && logical == 0 && string(e.Name) == "..":
 		return true // behind it lies the root of the index
 	}
 	if end-from < 12 {
 		return true
 	}
-	return format.Removed(v.Bytes, from, end, f.inodesCount, yield)
+	return format.Removed(b, from, end, f.inodesCount, yield)
 }
 
 // RemovedRecords yields the removed records of a block of a directory with the
-// given inode flags, and is a bare form of BlockEntries for scans. inline says
-// that the block is a part of an inline directory.
-func (f *FS) RemovedRecords(v DirBlockView, flags layout.InodeFlags, inline bool, yield func(*layout.Dirent)) {
-	if inline && v.Logical == 0 {
-		v.Bytes, v.Offset = v.Bytes[min(layout.InlineDirHead, len(v.Bytes)):], v.Offset+layout.InlineDirHead
-	}
-	if flags&layout.FlagIndex != 0 && v.Logical > 0 && IsDxNode(v.Bytes) {
+// given inode flags, and is a bare form of BlockEntries for scans.
+func (f *FS) RemovedRecords(b []byte, flags layout.InodeFlags, logical uint32, yield func(*layout.Dirent)) {
+	if flags&layout.FlagIndex != 0 && logical > 0 && IsDxNode(b) {
 		return
 	}
-	w := layout.NewDirBlock(v.Bytes, v.Offset, f.dirFormat(flags))
+	w := f.DirRecords(b, 0, flags)
 	e := new(layout.Dirent)
 	for w.Next(e) {
-		f.gap(v, flags, e, func(e layout.Dirent) bool { yield(&e); return true })
+		f.RemovedBehind(b, flags, logical, e, yield)
 	}
+}
+
+// RemovedBehind does the same with the gap behind one record of the block, which is no
+// inner node of an index.
+func (f *FS) RemovedBehind(b []byte, flags layout.InodeFlags, logical uint32, e *layout.Dirent, yield func(*layout.Dirent)) {
+	f.gap(b, flags, uint64(logical), e, func(e layout.Dirent) bool { yield(&e); return true })
 }
 
 // IsDxNode reports whether a block of an indexed directory is an inner node of

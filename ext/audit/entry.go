@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"fmt"
-	"hash/maphash"
 	"unicode/utf8"
 
 	"github.com/extscope/extscope/ext"
@@ -25,8 +24,6 @@ type nameHash struct {
 	name []byte
 	ino  ext.Ino
 }
-
-var nameSeed = maphash.MakeSeed()
 
 // block judges a directory block before its records.
 func (w *worker) block(b *links.Block) {
@@ -62,7 +59,7 @@ func (w *worker) block(b *links.Block) {
 }
 
 // entry judges one record that names an inode.
-func (a *auditor) entry(worker int, b *links.Block, e *layout.Dirent) {
+func (a *auditor) entry(worker int, b *links.Block, e *layout.Dirent, hash uint64) {
 	w := a.workers[worker]
 	place := w.dot.seen
 	w.dot.seen++
@@ -84,7 +81,7 @@ func (a *auditor) entry(worker int, b *links.Block, e *layout.Dirent) {
 		}
 	}
 	if !dots {
-		w.name(b, e)
+		w.name(b, e, hash)
 	}
 	if w.tree.leaf {
 		w.tree.hash(a, b, e)
@@ -98,7 +95,7 @@ const (
 )
 
 // name judges the name itself.
-func (w *worker) name(b *links.Block, e *layout.Dirent) {
+func (w *worker) name(b *links.Block, e *layout.Dirent, hash uint64) {
 	switch {
 	case len(e.Name) == 0:
 		w.a.addEntry(BadEntry, b, e, "an empty name")
@@ -106,14 +103,14 @@ func (w *worker) name(b *links.Block, e *layout.Dirent) {
 	case len(e.Name) <= 2 && e.Name[0] == '.' && (len(e.Name) == 1 || e.Name[1] == '.'):
 		w.a.addEntry(BadEntry, b, e, "a second entry of this name")
 		return
-	case b.Flags&layout.FlagEncrypt == 0 && bytes.ContainsAny(e.Name, "/\x00"):
+	case b.Flags&layout.FlagEncrypt == 0 && (bytes.IndexByte(e.Name, '/') >= 0 || bytes.IndexByte(e.Name, 0) >= 0):
 		w.a.addEntry(BadEntry, b, e, "an illegal character in the name")
 	case b.Flags&layout.FlagEncrypt != 0 && len(e.Name) < minCiphertext:
 		w.a.addEntry(BadEntry, b, e, "an encrypted name shorter than a block of the cipher")
 	case b.Flags&layout.FlagEncrypt == 0 && b.Flags&layout.FlagCasefold != 0 && w.a.fs.Super.EncodingFlags&strictEncoding != 0 && !utf8.Valid(e.Name):
 		w.a.addEntry(BadEntry, b, e, "a name that is not UTF-8, where the encoding is strict")
 	}
-	w.hashes = append(w.hashes, nameHash{maphash.Bytes(nameSeed, e.Name), e.Name, e.Ino})
+	w.hashes = append(w.hashes, nameHash{hash, e.Name, e.Ino})
 }
 
 // target judges what the entry names.

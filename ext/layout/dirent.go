@@ -15,8 +15,9 @@ const (
 )
 
 const (
-	direntHead = 8  // inode, rec_len, name_len, file_type
-	direntMin  = 12 // the least rec_len: a name of one to four bytes
+	direntHead = 8 // inode, rec_len, name_len, file_type
+	// DirentMin is the least rec_len in bytes, that of a name of one to four bytes: so much a gap has room for
+	DirentMin  = 12
 	dirTailLen = 12 // struct ext4_dir_entry_tail
 )
 
@@ -162,8 +163,9 @@ func (f DirFormat) DirentLen(n int) int {
 // libext2fs and the splitting of an indexed block leave it.
 func (f DirFormat) Removed(b []byte, from, to int, inodes uint32, yield func(Dirent) bool) bool {
 	to = min(to, len(b))
-	for at := (from + 3) &^ 3; at+direntMin <= to; {
-		if le.Uint32(b[at:]) == 0 {
+	for at := (from + 3) &^ 3; at+DirentMin <= to; {
+		// Most of a gap is zeros, and most of the rest no inode number.
+		if ino := le.Uint32(b[at:]); ino == 0 || ino > inodes {
 			at += 4
 			continue
 		}

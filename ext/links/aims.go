@@ -64,29 +64,34 @@ func (t *Tree) keptTarget(ref *symlinkRef) []byte {
 	return t.targets[ref.arena].get(ref.at, int(ref.length))
 }
 
-// place gives the word of a name and its bits in it: one word, since a filter of this
+// place gives the word of a name, by its hash, and its bits in it: one word, since a filter of this
 // size costs what it takes to fetch from memory.
-func (a *aims) place(name []byte) (word, bits uint64) {
-	hash := maphash.Bytes(a.t.seed, name)
+func (a *aims) place(hash uint64) (word, bits uint64) {
 	return hash >> 12 & uint64(len(a.filter)-1), 1<<(hash&63) | 1<<(hash>>6&63)
 }
 
 func (a *aims) add(name []byte) {
-	i, bits := a.place(name)
+	i, bits := a.place(maphash.Bytes(a.t.seed, name))
 	a.filter[i] |= bits
 }
 
-func (a *aims) has(name []byte) bool {
-	i, bits := a.place(name)
+func (a *aims) has(name []byte) bool { return a.hasHash(maphash.Bytes(a.t.seed, name)) }
+
+func (a *aims) hasHash(hash uint64) bool {
+	i, bits := a.place(hash)
 	return a.filter[i]&bits == bits
 }
 
 // decides reports whether a name that the survey did not keep is in no directory.
 func (a *aims) decides(name []byte) bool { return a != nil && !a.full.Load() && a.has(name) }
 
-// record keeps one record of a directory, if it is aimed at.
-func (a *aims) record(w int, dir Ino, e *layout.Dirent) {
-	if !a.has(a.names.spell(w, dir, e)) && !(a.t.folds(dir) && a.has(ext.FoldName(e.Name))) {
+// record keeps one record of a directory, if it is aimed at. hash is of the name as it
+// is stored.
+func (a *aims) record(w int, dir Ino, e *layout.Dirent, hash uint64) {
+	if a.t.inodes[dir].state&stateEncrypt != 0 {
+		hash = maphash.Bytes(a.t.seed, a.names.spell(w, dir, e))
+	}
+	if !a.hasHash(hash) && !(a.t.folds(dir) && a.has(ext.FoldName(e.Name))) {
 		return
 	}
 	if len(a.names.parts[w]) == maxAimed {
@@ -96,9 +101,10 @@ func (a *aims) record(w int, dir Ino, e *layout.Dirent) {
 	a.names.add(w, dir, e)
 }
 
-// removed keeps the removed records of a directory block that are aimed at.
-func (a *aims) removed(w int, b *Block) {
-	a.t.FS.RemovedRecords(ext.DirBlockView{Logical: uint64(b.Logical), Bytes: b.Bytes, Offset: b.Offset}, b.Flags, b.Inline, func(e *layout.Dirent) {
+// removed keeps the removed records behind a record of a directory block that are aimed
+// at.
+func (a *aims) removed(w int, b *Block, e *layout.Dirent) {
+	a.t.FS.RemovedBehind(b.Bytes, b.Flags, b.Logical, e, func(e *layout.Dirent) {
 		if !a.has(e.Name) {
 			return
 		}

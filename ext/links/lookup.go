@@ -196,14 +196,15 @@ func (l *lookups) answer(ctx context.Context) error {
 			if s := l.answers.at(l.foldKey(b.Dir, e.Name)); s.key != 0 {
 				atomic.StoreUint32(&s.ino, uint32(e.Ino))
 			}
-		})
-		t.FS.RemovedRecords(ext.DirBlockView{Logical: uint64(b.Logical), Bytes: b.Bytes, Offset: b.Offset}, b.Flags, b.Inline, func(e *layout.Dirent) {
-			key := l.key(b.Dir, e.Name)
-			if s := l.answers.at(key); s.key != 0 {
-				l.mu.Lock()
-				defer l.mu.Unlock()
-				addLost(l.lost, key, e)
-			}
+		}, func(b *Block, e *layout.Dirent) {
+			t.FS.RemovedBehind(b.Bytes, b.Flags, b.Logical, e, func(e *layout.Dirent) {
+				key := l.key(b.Dir, e.Name)
+				if s := l.answers.at(key); s.key != 0 {
+					l.mu.Lock()
+					defer l.mu.Unlock()
+					addLost(l.lost, key, e)
+				}
+			})
 		})
 	})
 }

@@ -60,7 +60,7 @@ func (t *Tree) Names(ctx context.Context, want Set) (*Names, error) {
 			if want.Has(e.Ino) && !t.always(e.Ino) && !isDot(e.Name) {
 				c.add(w, b.Dir, e)
 			}
-		})
+		}, nil)
 	})
 	if err != nil {
 		return nil, err

@@ -93,8 +93,8 @@ type Hooks struct {
 	// whether its directory is in use or not.
 	Block func(worker int, b Block)
 	// Entry gets every record that names an inode, in a block given to Block
-	// just before.
-	Entry func(worker int, b *Block, e *layout.Dirent)
+	// just before. hash is of its name, alike for all names of the survey that are.
+	Entry func(worker int, b *Block, e *layout.Dirent, hash uint64)
 	// BlockDone is called when the records of a block were all given to Entry.
 	// err tells of one that cannot be right, behind which nothing was read.
 	// Without this hook it counts as damage.
@@ -302,7 +302,12 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 			h.Block(w, b)
 		}
 		second := -1 // where the record behind the first one lies
+		var removed func(*Block, *layout.Dirent)
+		if t.aims != nil {
+			removed = func(b *Block, e *layout.Dirent) { t.aims.removed(w, b, e) }
+		}
 		err := t.eachRecord(&b, func(e *layout.Dirent) {
+			hash := maphash.Bytes(t.seed, e.Name)
 			// The first two name the directory and its parent, whatever they say.
 			dots := b.Logical == 0 && !b.Inline && (e.Offset == 0 || e.Offset == second)
 			if second < 0 {
@@ -316,15 +321,12 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 				}
 			}
 			if t.aims != nil && !kept && !isDot(e.Name) {
-				t.aims.record(w, b.Dir, e)
+				t.aims.record(w, b.Dir, e, hash)
 			}
 			if h.Entry != nil {
-				h.Entry(w, &b, e)
+				h.Entry(w, &b, e, hash)
 			}
-		})
-		if t.aims != nil {
-			t.aims.removed(w, &b)
-		}
+		}, removed)
 		switch {
 		case h.BlockDone != nil:
 			h.BlockDone(w, &b, err)
@@ -381,23 +383,30 @@ func isDot(name []byte) bool {
 	return len(name) == 1 && name[0] == '.' || len(name) == 2 && name[0] == '.' && name[1] == '.'
 }
 
-// eachRecord walks the records of a block that name an inode. The error is what
-// ended it early.
-func (t *Tree) eachRecord(b *Block, yield func(*layout.Dirent)) error {
+// eachRecord walks the records of a block that name an inode, and gives to gap, unless
+// it is nil, those that removed ones may lie behind, whether they name one or not. The
+// error is what ended it early.
+func (t *Tree) eachRecord(b *Block, yield func(*layout.Dirent), gap func(*Block, *layout.Dirent)) error {
 	if b.Inline && b.Logical == 0 {
 		// An inline directory begins with its parent's number, and has no dots.
 		yield(&layout.Dirent{Ino: b.Dir, Name: []byte("."), Type: layout.FTDir})
-		if len(b.Bytes) < 4 {
+		if len(b.Bytes) < layout.InlineDirHead {
 			return nil
 		}
 		yield(&layout.Dirent{Ino: layout.InlineDirParent(b.Bytes), Name: []byte(".."), Type: layout.FTDir})
-		b = &Block{b.DirBlock, b.Bytes[4:], b.Offset + 4, b.Flags, true}
+		b = &Block{b.DirBlock, b.Bytes[layout.InlineDirHead:], b.Offset + layout.InlineDirHead, b.Flags, true}
+	}
+	if b.Flags&layout.FlagIndex != 0 && b.Logical > 0 && ext.IsDxNode(b.Bytes) {
+		gap = nil
 	}
 	w := t.FS.DirRecords(b.Bytes, b.Offset, b.Flags)
 	e := new(layout.Dirent) // one for all: yield lets it escape
 	for w.Next(e) {
 		if e.Ino != 0 {
 			yield(e)
+		}
+		if gap != nil && (e.Ino == 0 || e.RecLen >= layout.DirFormat{}.DirentLen(len(e.Name))+layout.DirentMin) {
+			gap(b, e)
 		}
 	}
 	return w.Err()

@@ -115,13 +115,12 @@ func (f *finder) directories(ctx context.Context) (gaps []nameRef, err error) {
 		if !f.soundDirBlock(b, d.Physical, d.Dir, facts.gen) {
 			return
 		}
-		v := ext.DirBlockView{Logical: uint64(d.Logical), Bytes: b, Offset: f.fs.BlockOffset(d.Physical)}
-		f.fs.RemovedRecords(v, facts.flags, false, func(e *layout.Dirent) {
+		f.fs.RemovedRecords(b, facts.flags, d.Logical, func(e *layout.Dirent) {
 			mu.Lock()
 			defer mu.Unlock()
 			gap(d.Dir, facts.gen, e.Ino, e.Type, e.Name)
 		})
-		records := f.fs.DirRecords(b, v.Offset, facts.flags)
+		records := f.fs.DirRecords(b, f.fs.BlockOffset(d.Physical), facts.flags)
 		var e layout.Dirent
 		for records.Next(&e) {
 			if e.Ino != 0 {
