@@ -9,9 +9,11 @@ import (
 // EachGroup calls visit for every group whose descriptor is there, on all
 // cores, until ctx ends.
 func (f *FS) EachGroup(ctx context.Context, visit func(number uint32, g *Group)) error {
-	return parallel(ctx, len(f.groups.blocks), func(_, i int) {
-		for j := range f.groups.blocks[i] {
-			visit(uint32(i)*f.groups.perBlock+uint32(j), &f.groups.blocks[i][j])
+	return Parallel(ctx, len(f.groups.blocks), func(int) func(int) {
+		return func(i int) {
+			for j := range f.groups.blocks[i] {
+				visit(uint32(i)*f.groups.perBlock+uint32(j), &f.groups.blocks[i][j])
+			}
 		}
 	})
 }

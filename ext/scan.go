@@ -17,19 +17,21 @@ const scanStep = 256 << 10
 // Workers is how many goroutines a scan uses: one a core, at most 16.
 func Workers() int { return min(runtime.GOMAXPROCS(0), 16) }
 
-// parallel runs work(worker, task) for every task of 0..n-1, in about that
-// order, on all cores, until done or until ctx ends.
-func parallel(ctx context.Context, n int, work func(worker, task int)) error {
+// Parallel runs n tasks, in about the order of their numbers, on all cores, until done or
+// until ctx ends. start is called once by each worker, numbered below Workers, and gives
+// what runs a task.
+func Parallel(ctx context.Context, n int, start func(worker int) func(task int)) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for w := range min(Workers(), n) {
 		wg.Go(func() {
+			work := start(w)
 			for ctx.Err() == nil {
 				task := int(next.Add(1)) - 1
 				if task >= n {
 					return
 				}
-				work(w, task)
+				work(task)
 			}
 		})
 	}
@@ -62,35 +64,33 @@ func (f *FS) ScanInodes(ctx context.Context, visit func(worker int, in *Inode), 
 		}
 	}
 	slices.SortFunc(tasks, func(a, b task) int { return cmp.Compare(a.off, b.off) })
-	bufs := make([][]byte, Workers())
-	return parallel(ctx, len(tasks), func(w, i int) {
-		t := tasks[i]
-		if bufs[w] == nil {
-			bufs[w] = make([]byte, int(perRead)*f.inodeSize)
-		}
-		b := bufs[w][:int(t.count)*f.inodeSize]
-		n, err := f.r.ReadAt(b, t.off)
-		if n < len(b) {
-			if err == nil {
-				err = context.Cause(ctx)
+	summed := f.Super.MetadataCsum()
+	return Parallel(ctx, len(tasks), func(w int) func(int) {
+		buf := make([]byte, int(perRead)*f.inodeSize)
+		in, sums := new(Inode), new(layout.InodeSums)
+		return func(i int) {
+			t := tasks[i]
+			b := buf[:int(t.count)*f.inodeSize]
+			n, err := f.r.ReadAt(b, t.off)
+			if n < len(b) {
+				if err == nil {
+					err = context.Cause(ctx)
+				}
+				whole := uint32(n / f.inodeSize)
+				lost(t.first+Ino(whole), t.count-whole, &ReadError{t.off + int64(n), len(b) - n, err})
+				b = b[:int(whole)*f.inodeSize]
 			}
-			whole := uint32(n / f.inodeSize)
-			lost(t.first+Ino(whole), t.count-whole, &ReadError{t.off + int64(n), len(b) - n, err})
-			b = b[:int(whole)*f.inodeSize]
-		}
-		var in Inode
-		var sums layout.InodeSums
-		summed := f.Super.MetadataCsum()
-		for at := 0; at < len(b); at += f.inodeSize {
-			raw := b[at:][:f.inodeSize:f.inodeSize]
-			if allZero(raw) {
-				continue
+			for at := 0; at < len(b); at += f.inodeSize {
+				raw := b[at:][:f.inodeSize:f.inodeSize]
+				if allZero(raw) {
+					continue
+				}
+				f.decodeFields(in, raw, t.first+Ino(at/f.inodeSize), t.off+int64(at))
+				if summed {
+					in.checked(sums.Sum(raw, f.seed, in.Ino, in.Generation))
+				}
+				visit(w, in)
 			}
-			f.decodeFields(&in, raw, t.first+Ino(at/f.inodeSize), t.off+int64(at))
-			if summed {
-				in.checked(sums.Sum(raw, f.seed, in.Ino, in.Generation))
-			}
-			visit(w, &in)
 		}
 	})
 }
@@ -184,29 +184,28 @@ func (f *FS) ScanDirs(ctx context.Context, list []DirBlock, visit func(worker in
 			starts = append(starts, i)
 		}
 	}
-	bufs := make([][]byte, Workers())
-	return parallel(ctx, len(starts), func(w, t int) {
-		from, to := starts[t], len(list)
-		if t+1 < len(starts) {
-			to = starts[t+1]
-		}
-		if bufs[w] == nil {
-			bufs[w] = make([]byte, int(perRead)*f.blockSize)
-		}
-		first := list[from].Physical
-		b := bufs[w][:int(list[to-1].Physical-first+1)*f.blockSize]
-		off := f.bytes(first)
-		n, err := f.r.ReadAt(b, off)
-		for _, d := range list[from:to] {
-			at := int(d.Physical-first) * f.blockSize
-			if at+f.blockSize > n {
-				if err == nil {
-					err = context.Cause(ctx)
-				}
-				visit(w, d, nil, &ReadError{off + int64(at), f.blockSize, err})
-				continue
+	return Parallel(ctx, len(starts), func(w int) func(int) {
+		buf := make([]byte, int(perRead)*f.blockSize)
+		return func(t int) {
+			from, to := starts[t], len(list)
+			if t+1 < len(starts) {
+				to = starts[t+1]
 			}
-			visit(w, d, b[at:][:f.blockSize:f.blockSize], nil)
+			first := list[from].Physical
+			b := buf[:int(list[to-1].Physical-first+1)*f.blockSize]
+			off := f.bytes(first)
+			n, err := f.r.ReadAt(b, off)
+			for _, d := range list[from:to] {
+				at := int(d.Physical-first) * f.blockSize
+				if at+f.blockSize > n {
+					if err == nil {
+						err = context.Cause(ctx)
+					}
+					visit(w, d, nil, &ReadError{off + int64(at), f.blockSize, err})
+					continue
+				}
+				visit(w, d, b[at:][:f.blockSize:f.blockSize], nil)
+			}
 		}
 	})
 }

@@ -207,22 +207,39 @@ func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
 		return nil, err
 	}
 	a.damage()
-	a.rootDir()
-	a.dotdots()
-	a.indexes()
-	for _, step := range []func(context.Context) error{a.xattrBlocks, a.owners, a.orphanBlocks, a.unattached} {
-		if err := step(ctx); err != nil {
-			return nil, err
-		}
+	// Both of these are work for one core, in part.
+	var judging sync.WaitGroup
+	var judged error
+	judging.Go(func() { judged = a.symlinks(ctx) })
+	err = a.settle(ctx)
+	judging.Wait()
+	if err == nil {
+		err = judged
 	}
-	a.bitmaps()
-	a.lacking()
-	a.linkCounts()
+	if err != nil {
+		return nil, err
+	}
 	if err := a.named(ctx); err != nil {
 		return nil, err
 	}
 	a.sort()
 	return &Result{a.findings, a.counts, a.unreadable, t}, nil
+}
+
+// settle judges what the survey counted, by names, blocks and groups.
+func (a *auditor) settle(ctx context.Context) error {
+	a.rootDir()
+	a.dotdots()
+	a.indexes()
+	for _, step := range []func(context.Context) error{a.xattrBlocks, a.owners, a.orphanBlocks, a.unattached} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	a.bitmaps()
+	a.lacking()
+	a.linkCounts()
+	return nil
 }
 
 func newAuditor(f *ext.FS, o Options) *auditor {

@@ -111,29 +111,16 @@ func (a *auditor) unattached(ctx context.Context) error {
 	return nil
 }
 
-// named reads the names that findings need, judges the symlinks, and puts paths
-// beside inodes.
+// named reads the names that findings need, and puts paths beside inodes.
 func (a *auditor) named(ctx context.Context) error {
 	t := a.tree
-	judge := !a.skip(RottenLink) || !a.skip(SymlinkLoop)
 	want := t.NewSet()
 	for _, f := range a.findings {
 		want.Add(f.Ino)
 	}
-	if judge {
-		t.AddSymlinks(want)
-	}
-	if len(a.findings) == 0 && !judge {
-		return nil
-	}
 	all, err := t.Names(ctx, want)
 	if err != nil {
 		return err
-	}
-	if judge {
-		if err := a.symlinks(ctx, all); err != nil {
-			return err
-		}
 	}
 	a.directoryLinks(all)
 	for i := range a.findings {
@@ -164,14 +151,21 @@ func (a *auditor) directoryLinks(all *links.Names) {
 }
 
 // symlinks judges where symlinks lead.
-func (a *auditor) symlinks(ctx context.Context, all *links.Names) error {
+func (a *auditor) symlinks(ctx context.Context) error {
+	if a.skip(RottenLink) && a.skip(SymlinkLoop) {
+		return nil
+	}
+	names, err := a.tree.Names(ctx, nil) // the survey keeps those of symlinks
+	if err != nil {
+		return err
+	}
 	seq, err := a.tree.Judge(ctx, links.SymlinkOptions{
 		MountedAt: a.o.MountedAt,
 		Past:      a.o.Past,
 		Keep: func(s *links.Symlink) bool {
 			return s.State == links.StateRotten || s.State == links.StateLoop
 		},
-	}, all)
+	}, names)
 	if err != nil {
 		return err
 	}

@@ -51,9 +51,11 @@ func (l *Log) learn(ctx context.Context, dirs bool) error {
 		return nil
 	}
 	c := &claims{dirs: dirs}
-	var want func(Ino, uint16) bool
+	var want *InodeFilter
 	if dirs {
-		want = isDir
+		// What a directory that is gone held is asked of nobody.
+		there := func(ino Ino) bool { return l.tree.InUse(ino) && l.tree.Type(ino) == layout.ModeDir }
+		want = &InodeFilter{Ino: there, Mode: isDir}
 	}
 	for _, b := range l.Archive.Blocks() {
 		if l.staticAt(b) == nil {
@@ -74,16 +76,39 @@ func (l *Log) learn(ctx context.Context, dirs bool) error {
 	return nil
 }
 
-// isDir is for EachInode.
-func isDir(_ Ino, mode uint16) bool { return mode&layout.ModeMask == layout.ModeDir }
+// isDir is for an InodeFilter.
+func isDir(mode uint16) bool { return mode&layout.ModeMask == layout.ModeDir }
+
+// An InodeFilter leaves out states of inodes before they are decoded. A nil function
+// leaves out none, and so does a nil filter.
+type InodeFilter struct {
+	Ino  func(ino Ino) bool // copies of blocks that hold no such inode are not read
+	Mode func(mode uint16) bool
+}
+
+// any reports whether one of count inodes from first on may be wanted.
+func (w *InodeFilter) any(first Ino, count uint32) bool {
+	if w == nil || w.Ino == nil {
+		return true
+	}
+	for i := range count {
+		if w.Ino(first + Ino(i)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *InodeFilter) has(ino Ino, raw []byte) bool {
+	return w == nil || (w.Ino == nil || w.Ino(ino)) && (w.Mode == nil || w.Mode(binary.LittleEndian.Uint16(raw)))
+}
 
 // EachInode calls visit with every inode in the inode tables that the log has copies
 // of, each state once, by block and then oldest first, and with its state in the copy
 // before, if there is one; and then with those of fast commits. tx is the transaction,
 // or that before the fast commit; fast is 0, or which fast commit behind it. Both inodes'
-// Raw hold until visit returns. States for which want gives false, by number and i_mode,
-// are left out before they are decoded; nil wants all.
-func (l *Log) EachInode(ctx context.Context, want func(ino Ino, mode uint16) bool, visit func(tx, fast int, in, before *ext.Inode)) error {
+// Raw hold until visit returns.
+func (l *Log) EachInode(ctx context.Context, want *InodeFilter, visit func(tx, fast int, in, before *ext.Inode)) error {
 	size := l.FS.InodeSize()
 	prev, buf := make([]byte, l.FS.BlockSize()), make([]byte, l.FS.BlockSize())
 	for _, run := range l.static {
@@ -92,6 +117,9 @@ func (l *Log) EachInode(ctx context.Context, want func(ino Ino, mode uint16) boo
 		}
 		for _, b := range l.Archive.BlocksIn(run.Start, run.Len) {
 			first, count := l.FS.TableInodes(run.Group, uint64(b-run.Start))
+			if !want.any(first, count) {
+				continue
+			}
 			fresh := true
 			for tx, c := range l.Archive.States(b) {
 				if err := ctx.Err(); err != nil {
@@ -108,7 +136,7 @@ func (l *Log) EachInode(ctx context.Context, want func(ino Ino, mode uint16) boo
 					}
 					raw, ino := buf[at:][:size], first+Ino(i)
 					switch {
-					case want != nil && !want(ino, binary.LittleEndian.Uint16(raw)):
+					case !want.has(ino, raw):
 					case !fresh && !bytes.Equal(raw, prev[at:][:size]):
 						visit(tx, 0, l.FS.DecodeInode(raw, ino, off+int64(at)), l.FS.DecodeInode(prev[at:][:size], ino, -1))
 					case fresh && !allZero(raw):
@@ -123,7 +151,7 @@ func (l *Log) EachInode(ctx context.Context, want func(ino Ino, mode uint16) boo
 }
 
 // eachFastInode does the same with the records of inodes in fast commits.
-func (l *Log) eachFastInode(ctx context.Context, want func(ino Ino, mode uint16) bool, visit func(tx, fast int, in, before *ext.Inode)) error {
+func (l *Log) eachFastInode(ctx context.Context, want *InodeFilter, visit func(tx, fast int, in, before *ext.Inode)) error {
 	nth := map[int]int{}
 	raw := make([]byte, l.FS.InodeSize())
 	for i := range l.fast {
@@ -137,7 +165,7 @@ func (l *Log) eachFastInode(ctx context.Context, want func(ino Ino, mode uint16)
 				return err
 			}
 			n := copy(raw, r.Inode)
-			if want == nil || want(r.Ino, binary.LittleEndian.Uint16(raw)) {
+			if want.has(r.Ino, raw) {
 				visit(max(tx, 0), nth[tx], l.FS.DecodeInode(raw, r.Ino, r.Offset+8), nil)
 			}
 			clear(raw[:n])

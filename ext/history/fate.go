@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"sort"
+	"sync"
 
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
@@ -13,11 +14,14 @@ import (
 // what they named last, and what became of that.
 func (l *Log) Lost(ctx context.Context, t *links.Tree, want func(dir Ino, name []byte) bool) ([]links.LostName, error) {
 	l.tree = t
+	var mu sync.Mutex
 	gens := map[Ino]uint32{} // of today's directories
 	newest, err := l.lastNames(ctx, func(n *Name) bool {
 		if !want(n.Dir, n.Bytes) {
 			return false
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		gen, ok := gens[n.Dir]
 		if !ok {
 			if in, err := l.FS.Inode(n.Dir); err == nil {

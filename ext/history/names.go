@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"slices"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/jbd2"
@@ -25,35 +26,76 @@ type Name struct {
 // in fast commits, by transaction, oldest first. Names are as stored: encrypted ones
 // are ciphertext.
 func (l *Log) EachName(ctx context.Context, visit func(n *Name)) error {
-	if err := l.learn(ctx, l.tree != nil && l.FS.Super.MetadataCsum()); err != nil {
+	parts, err := l.nameParts(ctx)
+	if err != nil {
 		return err
+	}
+	for _, part := range parts {
+		if err := part(ctx, l, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A namePart visits names that lie together in the order of EachName. Parts may be
+// run at the same time, each with a fork of the log.
+type namePart func(ctx context.Context, l *Log, visit func(n *Name)) error
+
+// partCopies is how many copies of blocks make a part.
+const partCopies = 512
+
+// nameParts gives all of EachName.
+func (l *Log) nameParts(ctx context.Context) (parts []namePart, err error) {
+	if err := l.learn(ctx, l.tree != nil && l.FS.Super.MetadataCsum()); err != nil {
+		return nil, err
 	}
 	inline, err := l.inlineDirs(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	fast, parents := l.fastByTransaction()
 	lines, err := l.timelines(ctx, parents)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i := range l.Archive.Transactions {
 		if l.effect[i] {
-			for _, c := range l.Archive.Transactions[i].Blocks {
-				if err := ctx.Err(); err != nil {
-					return err
+			for copies := range slices.Chunk(l.Archive.Transactions[i].Blocks, partCopies) {
+				parts = append(parts, func(ctx context.Context, l *Log, visit func(n *Name)) error {
+					for _, c := range copies {
+						if err := ctx.Err(); err != nil {
+							return err
+						}
+						l.copyNames(c, i, visit)
+					}
+					return nil
+				})
+			}
+		}
+		if inline[i] == nil && fast[i] == nil {
+			continue
+		}
+		parts = append(parts, func(ctx context.Context, l *Log, visit func(n *Name)) error {
+			if l.effect[i] {
+				for _, dir := range inline[i] {
+					l.inlineNames(dir, i, visit)
 				}
-				l.copyNames(c, i, visit)
 			}
-			for _, dir := range inline[i] {
-				l.inlineNames(dir, i, visit)
+			for nth, fc := range fast[i] {
+				l.fastNames(fc, i, nth+1, lines, visit)
 			}
-		}
-		for nth, fc := range fast[i] {
-			l.fastNames(fc, i, nth+1, lines, visit)
-		}
+			return ctx.Err()
+		})
 	}
-	return nil
+	return parts, nil
+}
+
+// fork gives a Log for the parts of another goroutine.
+func (l *Log) fork() *Log {
+	f := *l
+	f.buf = make([]byte, len(l.buf))
+	return &f
 }
 
 // copyNames visits the names in one copy, if it is a block of a directory.
@@ -109,7 +151,7 @@ func (l *Log) inlineDirs(ctx context.Context) (map[int][]*ext.Inode, error) {
 		return nil, nil
 	}
 	out, room := map[int][]*ext.Inode{}, min(maxInlineDirs, maxInlineBytes/l.FS.InodeSize())
-	err := l.EachInode(ctx, isDir, func(tx, _ int, in, _ *ext.Inode) {
+	err := l.EachInode(ctx, &InodeFilter{Mode: isDir}, func(tx, _ int, in, _ *ext.Inode) {
 		if in.HasInline() && in.Links > 0 && room > 0 {
 			raw := append([]byte(nil), in.Raw...)
 			out[tx] = append(out[tx], l.FS.DecodeInode(raw, in.Ino, in.Offset))
@@ -172,17 +214,37 @@ type lastName struct {
 // maxNewest bounds the names that are kept at once.
 const maxNewest = 1 << 20
 
-// lastNames gives what names that are wanted named last.
+// lastNames gives what names that are wanted named last. want is called from several
+// goroutines.
 func (l *Log) lastNames(ctx context.Context, want func(n *Name) bool) (map[nameKey]lastName, error) {
+	parts, err := l.nameParts(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := map[nameKey]lastName{}
-	err := l.EachName(ctx, func(n *Name) {
-		if !want(n) {
-			return
+	for round := range slices.Chunk(parts, 4*ext.Workers()) { // more would hold too much at once
+		found := make([]map[nameKey]lastName, len(round))
+		err := ext.Parallel(ctx, len(round), func(int) func(i int) {
+			l := l.fork()
+			return func(i int) {
+				found[i] = map[nameKey]lastName{}
+				_ = round[i](ctx, l, func(n *Name) { // ctx's error is Parallel's
+					if want(n) {
+						found[i][nameKey{n.Dir, string(n.Bytes)}] = lastName{n.Ino, n.Tx}
+					}
+				})
+			}
+		})
+		if err != nil {
+			return nil, err
 		}
-		k := nameKey{n.Dir, string(n.Bytes)}
-		if _, known := out[k]; known || len(out) < maxNewest {
-			out[k] = lastName{n.Ino, n.Tx}
+		for _, part := range found {
+			for k, n := range part {
+				if _, known := out[k]; known || len(out) < maxNewest {
+					out[k] = n
+				}
+			}
 		}
-	})
-	return out, err
+	}
+	return out, nil
 }

@@ -29,7 +29,7 @@ func (l *Log) timelines(ctx context.Context, want map[Ino]bool) (timelines, erro
 	if len(want) == 0 {
 		return out, nil
 	}
-	err := l.EachInode(ctx, func(ino Ino, _ uint16) bool { return want[ino] }, func(tx, _ int, in, _ *ext.Inode) {
+	err := l.EachInode(ctx, &InodeFilter{Ino: func(ino Ino) bool { return want[ino] }}, func(tx, _ int, in, _ *ext.Inode) {
 		s := state{tx: int32(tx), gen: in.Generation, links: in.Links, dtime: in.Dtime}
 		list := out[in.Ino]
 		if n := len(list); n > 0 && list[n-1].gen == s.gen && list[n-1].links == s.links && list[n-1].tx <= s.tx {

@@ -140,7 +140,7 @@ func (r *resolver) lead(dir Ino, target []byte, depth int) (out Outcome, links i
 		case !known:
 			r.queries = append(r.queries, r.lookups.queries(at, name)...)
 			return Outcome{State: statePending}, links
-		case ino == 0 && r.t.broken.Has(at):
+		case ino == 0 && r.t.isBroken(at):
 			return Outcome{State: StateUnreadable, Dir: at, Name: name, Err: errHidden}, links
 		case ino == 0 && r.mount == nil && r.mountPoint(at):
 			return Outcome{State: StateExternal}, links

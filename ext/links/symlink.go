@@ -5,8 +5,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/extscope/extscope/ext"
@@ -147,22 +145,10 @@ func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.
 // eachBatch hands symlinks out to workers, a batch at a time.
 func (t *Tree) eachBatch(ctx context.Context, refs []symlinkRef, start func(worker int) func(i int, refs []symlinkRef)) error {
 	batches := (len(refs) + batch - 1) / batch
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for w := range min(ext.Workers(), batches) {
-		wg.Go(func() {
-			work := start(w)
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= batches {
-					return
-				}
-				work(i, refs[i*batch:min((i+1)*batch, len(refs))])
-			}
-		})
-	}
-	wg.Wait()
-	return ctx.Err()
+	return ext.Parallel(ctx, batches, func(w int) func(int) {
+		work := start(w)
+		return func(i int) { work(i, refs[i*batch:min((i+1)*batch, len(refs))]) }
+	})
 }
 
 // settle follows a symlink from each of its names, so that what is not known yet is

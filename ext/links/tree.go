@@ -170,7 +170,11 @@ var errPast = errors.New("inodes from here on are left out: the image is too sma
 
 // Damage lists what could not be read, at most 10,000 of it, and how much more
 // there was.
-func (t *Tree) Damage() (list []Damage, more uint64) { return t.errs, t.missed }
+func (t *Tree) Damage() (list []Damage, more uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clip(t.errs), t.missed
+}
 
 func (t *Tree) fail(ino Ino, err error) {
 	t.mu.Lock()
@@ -181,6 +185,13 @@ func (t *Tree) fail(ino Ino, err error) {
 	} else {
 		t.missed++
 	}
+}
+
+// isBroken reports whether something of a directory could not be read.
+func (t *Tree) isBroken(dir Ino) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.broken.Has(dir)
 }
 
 // A symlinkRef is a symlink, and its target where that was kept.
