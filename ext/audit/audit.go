@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -173,6 +174,7 @@ type auditor struct {
 	lacks      layout.InodeFlags // flags that mean nothing here
 	pending    bool              // recovery is
 	oddTimes   bool              // are looked for
+	blockBits  uint              // log2 of the block size in bytes
 	bigTimes   bool              // times of the superblock are later than inode numbers
 
 	mu         sync.Mutex
@@ -259,6 +261,7 @@ func newAuditor(f *ext.FS, o Options) *auditor {
 	}
 	s := f.Super
 	a.lacks = lackingFlags(s)
+	a.blockBits = uint(bits.TrailingZeros(uint(f.BlockSize())))
 	a.pending = s.Incompat&layout.IncompatRecover != 0
 	a.bigTimes = true
 	for _, t := range []time.Time{s.WriteTime, s.MountTime, s.MkfsTime} {

@@ -15,8 +15,7 @@ func (m *mapWalk) extents() {
 		m.corrupt(BadExtent, "extent node", "eh_depth", m.in.Offset+0x2e, uint64(n.Depth))
 		return
 	}
-	size := (m.in.Size() + uint64(m.a.fs.BlockSize()) - 1) / uint64(m.a.fs.BlockSize())
-	m.extentNode(n, n.Depth, 0, 0, size)
+	m.extentNode(&n, n.Depth, 0, 0, m.eof()+1)
 }
 
 // extentHeader checks the header of a node that fills b.
@@ -41,7 +40,7 @@ func (m *mapWalk) extentHeader(b []byte, off int64) (layout.ExtentNode, bool) {
 // extentNode goes through a node that maps file blocks from start on. They end at
 // file block end, unless that is 0; limit is where the records of an inner node
 // end.
-func (m *mapWalk) extentNode(n layout.ExtentNode, depth uint16, start, end, limit uint64) {
+func (m *mapWalk) extentNode(n *layout.ExtentNode, depth uint16, start, end, limit uint64) {
 	if depth == 0 {
 		m.leaf(n, start, end)
 		return
@@ -68,7 +67,7 @@ func (m *mapWalk) extentNode(n layout.ExtentNode, depth uint16, start, end, limi
 
 // eof is the file block that the size ends in.
 func (m *mapWalk) eof() uint64 {
-	return (m.in.Size()+uint64(m.a.fs.BlockSize())-1)/uint64(m.a.fs.BlockSize()) - 1
+	return (m.in.Size()+1<<m.a.blockBits-1)>>m.a.blockBits - 1
 }
 
 func (m *mapWalk) child(idx layout.ExtentIndex, depth uint16, last, limit uint64, at int64) {
@@ -102,7 +101,7 @@ func (m *mapWalk) child(idx layout.ExtentIndex, depth uint16, last, limit uint64
 	if first != uint64(idx.FileBlock) {
 		m.bad(BadExtent, at, "extent index: it says file block %d, and its node begins with %d", idx.FileBlock, first)
 	}
-	m.extentNode(n, depth, first, last, limit)
+	m.extentNode(&n, depth, first, last, limit)
 }
 
 func (m *mapWalk) extentSum(block ext.Block, b []byte) {
@@ -115,13 +114,13 @@ func (m *mapWalk) extentSum(block ext.Block, b []byte) {
 }
 
 // leaf goes through the extents of a leaf.
-func (m *mapWalk) leaf(n layout.ExtentNode, start, end uint64) {
+func (m *mapWalk) leaf(n *layout.ExtentNode, start, end uint64) {
 	f := m.a.fs
 	for i := range int(n.Entries) {
 		e, at := n.Extent(i), n.RecordOffset(i)
 		from := uint64(e.FileBlock)
 		last := from + uint64(e.Len) - 1
-		past := last > m.eof() && (e.Unwritten || m.in.Flags&layout.FlagVerity != 0)
+		past := (e.Unwritten || m.in.Flags&layout.FlagVerity != 0) && last > m.eof()
 		switch {
 		case !f.InRange(e.Start, 1) || e.Start == 0:
 			m.corrupt(BadExtent, "extent", "ee_start", at+6, uint64(e.Start))

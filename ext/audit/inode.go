@@ -67,7 +67,7 @@ func (w *worker) badInode(kind Kind, in *ext.Inode, at int64, format string, arg
 // list, i_dtime is the next one's number.
 func (w *worker) deletion(in *ext.Inode) {
 	a := w.a
-	if a.listed[in.Ino] {
+	if len(a.listed) > 0 && a.listed[in.Ino] {
 		return
 	}
 	reserved := in.Ino < a.fs.FirstIno() && in.Ino != layout.RootIno

@@ -35,7 +35,9 @@ type mapWalk struct {
 func (m *mapWalk) reset(in *ext.Inode, mute bool) {
 	m.in, m.mute, m.first = in, mute, 0
 	m.last, m.lastInit, m.next, m.prev, m.clusters, m.illegal, m.damaged = -1, -1, 0, 0, 0, 0, false
-	clear(m.nodes)
+	if len(m.nodes) > 0 {
+		clear(m.nodes)
+	}
 }
 
 // walk goes through the map of an inode that has one.

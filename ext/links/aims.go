@@ -3,6 +3,7 @@ package links
 import (
 	"bytes"
 	"hash/maphash"
+	"iter"
 	"math/bits"
 	"slices"
 	"sync/atomic"
@@ -33,20 +34,18 @@ const (
 // or too many.
 func (t *Tree) newAims() *aims {
 	n := 0
-	for i := range t.symlinks {
-		n += 1 + bytes.Count(t.keptTarget(&t.symlinks[i]), []byte("/"))
+	for range t.components() {
+		n++
 	}
 	if n == 0 || n > maxAims {
 		return nil
 	}
 	a := &aims{t: t, names: newCollector(t), filter: make([]uint64, 1<<bits.Len(uint(n*aimsPerName/64)))}
 	fold := t.FS.Super.Incompat&layout.IncompatCasefold != 0
-	for i := range t.symlinks {
-		for name := range bytes.SplitSeq(t.keptTarget(&t.symlinks[i]), []byte("/")) {
-			a.add(name)
-			if fold {
-				a.add(ext.FoldName(name))
-			}
+	for name := range t.components() {
+		a.add(name)
+		if fold {
+			a.add(ext.FoldName(name))
 		}
 	}
 	for range a.names.parts {
@@ -54,6 +53,25 @@ func (t *Tree) newAims() *aims {
 	}
 	a.kept = make([]int, len(a.gone))
 	return a
+}
+
+// components yields the names that the targets which were kept are made of.
+func (t *Tree) components() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for i := range t.symlinks {
+			rest := t.keptTarget(&t.symlinks[i])
+			for len(rest) > 0 {
+				n := bytes.IndexByte(rest, '/')
+				if n < 0 {
+					n = len(rest)
+				}
+				if name := rest[:n]; n > 0 && !isDot(name) && !yield(name) {
+					return
+				}
+				rest = rest[min(n+1, len(rest)):]
+			}
+		}
+	}
 }
 
 // keptTarget is the target of a symlink, where the survey kept it.
