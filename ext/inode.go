@@ -68,17 +68,13 @@ func (f *FS) DecodeInode(raw []byte, ino Ino, off int64) *Inode {
 func (f *FS) decodeInode(in *Inode, raw []byte, ino Ino, off int64) {
 	f.decodeFields(in, raw, ino, off)
 	if f.Super.MetadataCsum() {
-		in.checked(layout.InodeChecksum(raw, f.inodeSeed(in)))
+		sum, wide := layout.InodeChecksum(raw, f.inodeSeed(in))
+		stored := in.Checksum
+		if !wide {
+			stored &= 0xffff
+		}
+		in.ChecksumOK = sum == stored
 	}
-}
-
-// checked notes the checksum that the contents of an inode give.
-func (in *Inode) checked(sum uint32, wide bool) {
-	stored := in.Checksum
-	if !wide {
-		stored &= 0xffff
-	}
-	in.ChecksumOK = sum == stored
 }
 
 // decodeFields is decodeInode without a look at the checksum, which takes longer than all

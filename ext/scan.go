@@ -46,6 +46,13 @@ func Parallel(ctx context.Context, n int, start func(worker int) func(task int))
 // that never were, are not read. Inodes that could not be read are given to
 // lost, a run at a time, which may be called from several workers too.
 func (f *FS) ScanInodes(ctx context.Context, visit func(worker int, in *Inode), lost func(first Ino, count uint32, err error)) error {
+	return f.ScanRawInodes(ctx, nil, visit, lost)
+}
+
+// ScanRawInodes is ScanInodes where skip, unless it is nil, gets the bytes of each inode
+// first whose checksum holds: those for which it gives true are not decoded.
+func (f *FS) ScanRawInodes(ctx context.Context, skip func(worker int, ino Ino, raw []byte) bool, visit func(worker int, in *Inode),
+	lost func(first Ino, count uint32, err error)) error {
 	type task struct {
 		first Ino
 		off   int64
@@ -85,10 +92,13 @@ func (f *FS) ScanInodes(ctx context.Context, visit func(worker int, in *Inode), 
 				if allZero(raw) {
 					continue
 				}
-				f.decodeFields(in, raw, t.first+Ino(at/f.inodeSize), t.off+int64(at))
-				if summed {
-					in.checked(sums.Sum(raw, f.seed, in.Ino, in.Generation))
+				ino := t.first + Ino(at/f.inodeSize)
+				sound := !summed || sums.Hold(raw, f.seed, ino)
+				if sound && skip != nil && skip(w, ino, raw) {
+					continue
 				}
+				f.decodeFields(in, raw, ino, t.off+int64(at))
+				in.ChecksumOK = sound
 				visit(w, in)
 			}
 		}

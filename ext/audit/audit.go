@@ -173,6 +173,7 @@ type auditor struct {
 	valued     links.Set         // inodes that an attribute refers to
 	lacks      layout.InodeFlags // flags that mean nothing here
 	pending    bool              // recovery is
+	thorough   bool              // no inode is left to a glance
 	oddTimes   bool              // are looked for
 	blockBits  uint              // log2 of the block size in bytes
 	bigTimes   bool              // times of the superblock are later than inode numbers
@@ -185,7 +186,10 @@ type auditor struct {
 
 // Run audits a file system. The error is ctx's; damage becomes findings.
 func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
-	a := newAuditor(f, o)
+	return newAuditor(f, o).run(ctx)
+}
+
+func (a *auditor) run(ctx context.Context) (*Result, error) {
 	a.super()
 	a.journal()
 	a.descriptors()
@@ -195,13 +199,18 @@ func Run(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
 	a.badBlocks()
 	a.orphans()
 	a.orphanFile()
-	t, err := links.Survey(ctx, f, links.Hooks{
+	var plain func(int, ext.Ino, []byte) bool
+	if g := newGlance(a); g != nil && !a.thorough {
+		plain = func(_ int, ino ext.Ino, raw []byte) bool { return g.plain(ino, raw) }
+	}
+	t, err := links.Survey(ctx, a.fs, links.Hooks{
+		Plain:     plain,
 		Inode:     func(w int, in *ext.Inode) { a.workers[w].inode(in) },
 		Surveyed:  func(t *links.Tree) { a.tree = t; a.gatherDirs() },
 		Block:     func(w int, b links.Block) { a.workers[w].block(&b) },
 		BlockDone: func(w int, b *links.Block, err error) { a.workers[w].blockDone(b, err) },
 		Entry:     a.entry,
-		Progress:  o.Progress,
+		Progress:  a.o.Progress,
 		Symlinks:  !a.skip(RottenLink) || !a.skip(SymlinkLoop),
 		Targets:   a.targets,
 	})

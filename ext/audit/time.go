@@ -25,17 +25,15 @@ func (w *worker) times(in *ext.Inode) {
 	if in.Dtime != 0 && s.LastOrphan == 0 {
 		odd("deletion time %s is set on an inode in use", stamp(in.DtimeTime()))
 	}
-	if s.MountCount == 0 && s.MountTime.IsZero() {
-		// No kernel wrote here: tools that build images copy times as they
-		// are, in any order.
+	if neverMounted(s) {
 		return
 	}
 	// The same tools write a birth time without a fraction of a second.
 	if in.Ctime.Before(in.Crtime) && !in.Crtime.IsZero() && in.Crtime.Nanosecond() != 0 {
 		odd("changed %s, before it was created %s", stamp(in.Ctime), stamp(in.Crtime))
 	}
-	if s.WriteTime.IsZero() || s.State&layout.StateValid == 0 || s.Incompat&layout.IncompatRecover != 0 {
-		return // the last write was not noted
+	if !writesNoted(s) {
+		return
 	}
 	if max(in.Ctime.Unix(), in.Crtime.Unix(), in.Mtime.Unix(), in.Atime.Unix()) <= s.WriteTime.Unix() {
 		return // nearly always
@@ -51,6 +49,15 @@ func (w *worker) times(in *ext.Inode) {
 	case in.Atime.After(end.Add(timeSlack)):
 		odd("accessed %s, after the file system's last write %s", stamp(in.Atime), stamp(s.WriteTime))
 	}
+}
+
+// neverMounted reports whether no kernel wrote here: tools that build images copy times
+// as they are, in any order.
+func neverMounted(s *layout.Superblock) bool { return s.MountCount == 0 && s.MountTime.IsZero() }
+
+// writesNoted reports whether the superblock tells of the last write.
+func writesNoted(s *layout.Superblock) bool {
+	return !s.WriteTime.IsZero() && s.State&layout.StateValid != 0 && s.Incompat&layout.IncompatRecover == 0
 }
 
 func stamp(t time.Time) string { return t.Format("2006-01-02 15:04:05.999999999") }

@@ -84,8 +84,11 @@ func DecodeExtentNode(b []byte, off int64) (ExtentNode, error) {
 func (n *ExtentNode) RecordOffset(i int) int64 { return n.off + int64(i+1)*extentRecLen }
 
 // Extent is record i of a leaf; i must be below Entries.
-func (n *ExtentNode) Extent(i int) Extent {
-	b := n.b[(i+1)*extentRecLen:][:extentRecLen]
+func (n *ExtentNode) Extent(i int) Extent { return DecodeExtent(n.b[(i+1)*extentRecLen:]) }
+
+// DecodeExtent decodes the record of a leaf that b starts with, which is 12 bytes long.
+func DecodeExtent(b []byte) Extent {
+	b = b[:extentRecLen]
 	e := Extent{
 		FileBlock: le.Uint32(b[0x0:]),                                        // ee_block
 		Len:       uint32(le.Uint16(b[0x4:])),                                // ee_len

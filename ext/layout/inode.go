@@ -120,6 +120,9 @@ func DecodeInodeTo(in *Inode, b []byte) {
 	in.Atime = inodeTime(le.Uint32(b[0x8:]), extra[2])  // i_atime
 }
 
+// InodeLinks is i_links_count of the raw inode b.
+func InodeLinks(b []byte) uint16 { return le.Uint16(b[0x1a:]) }
+
 // Type is the file type part of the mode, one of the Mode constants or another
 // value where the mode is damaged.
 func (in *Inode) Type() uint16 { return in.Mode & ModeMask }

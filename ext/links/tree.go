@@ -85,7 +85,11 @@ const damageLimit = 10000
 // from several goroutines; worker, below ext.Workers(), tells them apart. Slices
 // are valid during the call only. Nil hooks are left out.
 type Hooks struct {
-	// Inode gets every inode in the tables that is not all zeros.
+	// Plain gets the bytes of every inode in the tables whose checksum holds. Where it
+	// gives true, that is a regular file in use, without flags but for extents, which
+	// Inode has no need of.
+	Plain func(worker int, ino Ino, raw []byte) bool
+	// Inode gets every other inode in the tables that is not all zeros.
 	Inode func(worker int, in *ext.Inode)
 	// Surveyed is called when all inodes were seen, before any directory.
 	Surveyed func(t *Tree)
@@ -224,7 +228,19 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 	nodes := t.FS.NewNodeBudget()
 	limit := t.FS.Size()/int64(t.FS.BlockSize()) + 1
 	var total atomic.Int64
-	err := t.FS.ScanInodes(ctx, func(w int, in *ext.Inode) {
+	var plain func(w int, ino Ino, raw []byte) bool
+	if h.Plain != nil {
+		plain = func(w int, ino Ino, raw []byte) bool {
+			if !h.Plain(w, ino, raw) {
+				return false
+			}
+			if int(ino) < len(t.inodes) {
+				t.inodes[ino].state, t.inodes[ino].stored = layout.ModeRegular, layout.InodeLinks(raw)
+			}
+			return true
+		}
+	}
+	err := t.FS.ScanRawInodes(ctx, plain, func(w int, in *ext.Inode) {
 		if in.Links > 0 && int(in.Ino) < len(t.inodes) {
 			t.note(in)
 			mine := &workers[w]
