@@ -172,6 +172,7 @@ type auditor struct {
 	doubtful   *bitSet           // inodes whose type cannot be believed
 	valued     links.Set         // inodes that an attribute refers to
 	lacks      layout.InodeFlags // flags that mean nothing here
+	firstFile  ext.Ino           // numbers from here on are none that the superblock names
 	pending    bool              // recovery is
 	thorough   bool              // no inode is left to a glance
 	oddTimes   bool              // are looked for
@@ -270,6 +271,10 @@ func newAuditor(f *ext.FS, o Options) *auditor {
 	}
 	s := f.Super
 	a.lacks = lackingFlags(s)
+	a.firstFile = f.FirstIno()
+	for _, own := range []ext.Ino{s.JournalInum, s.OrphanFileInum, s.UserQuotaInum, s.GroupQuotaInum, s.ProjectQuotaInum, s.SnapshotInum} {
+		a.firstFile = max(a.firstFile, own, own+1)
+	}
 	a.blockBits = uint(bits.TrailingZeros(uint(f.BlockSize())))
 	a.pending = s.Incompat&layout.IncompatRecover != 0
 	a.bigTimes = true

@@ -116,6 +116,9 @@ func (w *worker) name(b *links.Block, e *layout.Dirent, hash uint64) {
 // target judges what the entry names.
 func (w *worker) target(b *links.Block, e *layout.Dirent) {
 	a, t := w.a, w.a.tree
+	if e.Ino >= a.firstFile && t.InUse(e.Ino) && e.Type != layout.FTUnknown && e.Type == layout.FTOfMode(t.Type(e.Ino)) && !a.doubtful.has(uint64(e.Ino)) {
+		return // nearly always
+	}
 	switch {
 	case uint32(e.Ino) > a.fs.InodesCount():
 		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, and the last is %d", e.Ino, a.fs.InodesCount()))

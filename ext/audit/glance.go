@@ -16,10 +16,9 @@ const glanceExtents = 4
 // times as long. What it does not know goes that way, be it right or not.
 type glance struct {
 	a         *auditor
-	first     ext.Ino // what has a lower number may be the file system's own
-	times     bool    // are looked at
-	lastWrite int64   // no time is later, in Unix seconds
-	sectors   uint64  // of 512 bytes that a block has
+	times     bool   // are looked at
+	lastWrite int64  // no time is later, in Unix seconds
+	sectors   uint64 // of 512 bytes that a block has
 }
 
 // newGlance gives nil where a file system has features that take the long way.
@@ -28,10 +27,7 @@ func newGlance(a *auditor) *glance {
 	if s.Incompat&layout.IncompatExtents == 0 || f.ClusterBlocks() != 1 || s.CreatorOS == osHurd {
 		return nil
 	}
-	g := &glance{a: a, first: f.FirstIno(), lastWrite: math.MaxInt64, sectors: uint64(f.BlockSize() / 512)}
-	for _, own := range []ext.Ino{s.JournalInum, s.OrphanFileInum, s.UserQuotaInum, s.GroupQuotaInum, s.ProjectQuotaInum, s.SnapshotInum} {
-		g.first = max(g.first, own+1)
-	}
+	g := &glance{a: a, lastWrite: math.MaxInt64, sectors: uint64(f.BlockSize() / 512)}
 	if g.times = a.oddTimes && !neverMounted(s); g.times && writesNoted(s) {
 		g.lastWrite = s.WriteTime.Unix()
 	}
@@ -42,7 +38,7 @@ func newGlance(a *auditor) *glance {
 // its blocks.
 func (g *glance) plain(ino ext.Ino, raw []byte) bool {
 	const fields = 0x98 // the end of i_crtime_extra
-	if len(raw) < fields+4 || ino < g.first {
+	if len(raw) < fields+4 || ino < g.a.firstFile {
 		return false
 	}
 	extra := int(le.Uint16(raw[0x80:])) // i_extra_isize
