@@ -75,7 +75,12 @@ func sparseFile(t testing.TB, name string, size int64) string {
 
 func mustOpen(t testing.TB, path string) *Image {
 	t.Helper()
-	im, err := Open(path, Options{})
+	return mustOpenWith(t, path, Options{})
+}
+
+func mustOpenWith(t testing.TB, path string, o Options) *Image {
+	t.Helper()
+	im, err := Open(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}

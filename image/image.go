@@ -35,6 +35,10 @@ type Options struct {
 	// UnpackLimit is how many bytes compressed evidence may unpack to; 0 stands for
 	// DefaultUnpackLimit, and a negative number for none: then it is refused.
 	UnpackLimit int64
+	// AcceptDamage has ReadAt give bytes that a failed checksum covers, or that are left
+	// without the checksum they had, of compressed evidence and of Android sparse images.
+	// Image.Faults tells of them. Without it reading them is a *DamageError.
+	AcceptDamage bool
 	// Unpacking, unless nil, is told how many of the bytes of compressed evidence were
 	// read. An error that it returns stops that, and is returned. Calls follow each other.
 	Unpacking func(done, total int64) error
@@ -113,8 +117,8 @@ func Open(name string, o Options) (*Image, error) {
 func (im *Image) With() []*Image { return append([]*Image(nil), im.further...) }
 
 // ReadAt reads as io.ReaderAt says, and is safe for concurrent use. An error
-// other than io.EOF carries the byte range it is about: a *MissingError or a
-// *ReadError.
+// other than io.EOF carries the byte range it is about: a *MissingError, a
+// *DamageError, an *AbsentError or a *ReadError.
 func (im *Image) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, &ReadError{Name: im.name, Offset: off, Length: int64(len(p)), Err: errNegative}
@@ -165,7 +169,7 @@ func (im *Image) Segments() []Segment { return append([]Segment(nil), im.segment
 func (im *Image) Warnings() []string { return append([]string(nil), im.warnings...) }
 
 // Faults are what opening found damaged. Bytes that cannot be had are errors of ReadAt,
-// too; bytes that only a checksum over many more speaks against are read all the same.
+// too, and so are those that a failed checksum covers, unless Options.AcceptDamage is set.
 func (im *Image) Faults() []error { return append([]error(nil), im.faults...) }
 
 // SectorSize is the logical sector size in bytes: as asked for, or as the

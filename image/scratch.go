@@ -3,9 +3,7 @@ package image
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"sort"
 	"sync"
 )
 
@@ -112,58 +110,3 @@ func (s *scratch) Close() error {
 	}
 	return err
 }
-
-// unpackedRaw is the container of a temporary copy.
-type unpackedRaw struct {
-	*scratch
-	name string
-	size int64
-	lost []lostRange // in order
-}
-
-// lostAt finds the first lost range that ends behind off.
-func (u *unpackedRaw) lostAt(off int64) *lostRange {
-	i := sort.Search(len(u.lost), func(i int) bool { return off < u.lost[i].off+u.lost[i].n })
-	if i == len(u.lost) {
-		return nil
-	}
-	return &u.lost[i]
-}
-
-func (u *unpackedRaw) ReadAt(p []byte, off int64) (int, error) {
-	good := int64(len(p))
-	lost := u.lostAt(off)
-	if lost != nil {
-		good = min(good, max(lost.off-off, 0))
-	}
-	n, err := u.file.ReadAt(p[:good], off)
-	if int64(n) < good && err != nil {
-		if errors.Is(err, io.EOF) && off+int64(n) >= u.size {
-			return n, io.EOF
-		}
-		return n, inRange(err, u.name, off+int64(n), good-int64(n))
-	}
-	if good < int64(len(p)) {
-		at := off + good
-		return n, &DamageError{u.name, lost.what, -1, at, min(int64(len(p))-good, lost.off+lost.n-at), lost.err}
-	}
-	return n, nil
-}
-
-// Map implements container.
-func (u *unpackedRaw) Map(off int64) (RangeKind, int64) {
-	end := u.size
-	if lost := u.lostAt(off); lost != nil {
-		if off >= lost.off {
-			return Data, lost.off + lost.n - off
-		}
-		end = lost.off
-	}
-	if zero, n := u.hole(off, end); zero {
-		return Zero, n
-	} else {
-		return Data, n
-	}
-}
-
-func (u *unpackedRaw) Size() int64 { return u.size }

@@ -86,6 +86,7 @@ type simg struct {
 	size     int64
 	ranges   []simgRange // in order, from 0 to size
 	lost     error       // why the last one is
+	bad      lostRanges  // what a failed checksum covers, unless that is accepted
 	faults   []error
 	warnings []string
 }
@@ -94,7 +95,7 @@ type simg struct {
 var simgPiece = regexp.MustCompile(`(?i)sparsechunk\.?\d+$`)
 
 // probeSimg takes an Android sparse image.
-func probeSimg(f *os.File, info fs.FileInfo, name string, _ Options) (*Image, error) {
+func probeSimg(f *os.File, info fs.FileInfo, name string, o Options) (*Image, error) {
 	head := fetch(f, 0, simgHeaderLen)
 	if !info.Mode().IsRegular() || len(head) < 4 || le.Uint32(head) != simgMagic {
 		return nil, errWrongType
@@ -105,7 +106,11 @@ func probeSimg(f *os.File, info fs.FileInfo, name string, _ Options) (*Image, er
 		return nil, err
 	}
 	s := &simg{file: f, name: name, fileSize: info.Size(), size: h.block * h.blocks}
-	s.index(h)
+	sum := newSimgSum(s, h.crc != 0)
+	at, end, whole := s.index(h, sum)
+	if bad := sum.close(at, end, whole, o.AcceptDamage); !o.AcceptDamage {
+		s.bad = s.bad.with(bad)
+	}
 	im := contain(s, name, "Android sparse", info.Size())
 	if simgPiece.MatchString(filepath.Base(name)) {
 		warnf(&im.warnings, "%s is named like one piece of several: what the others hold reads as zeros; to join them: simg2img PIECES... OUT", filepath.Base(name))
@@ -115,25 +120,24 @@ func probeSimg(f *os.File, info fs.FileInfo, name string, _ Options) (*Image, er
 	return im, nil
 }
 
-// index goes through the chunks. What a damaged one leaves unknown lasts to the end of
-// the image: only a chunk's length tells where the next one begins.
-func (s *simg) index(h simgHeader) {
-	sum := simgSum{s: s}
+// index goes through the chunks, and tells as far as which byte of the file and of the
+// image, and whether that was all. What a damaged one leaves unknown lasts to the end of the image: only a
+// chunk's length tells where the next one begins.
+func (s *simg) index(h simgHeader, sum *simgSum) (at, end int64, whole bool) {
 	var off int64
-	at := h.headerLen
-	damaged := func(err error) {
+	at = h.headerLen
+	damaged := func(err error) (int64, int64, bool) {
 		s.lose(off, at, "chunk header", err)
+		return at, off, false
 	}
 	for n := uint32(0); n < h.chunks; n++ {
 		b := fetch(s.file, at, simgChunkLen+4)
 		if len(b) < simgChunkLen {
-			damaged(io.ErrUnexpectedEOF)
-			return
+			return damaged(io.ErrUnexpectedEOF)
 		}
 		kind, blocks, total := le.Uint16(b), int64(le.Uint32(b[4:])), int64(le.Uint32(b[8:])) // chunk_type, chunk_sz, total_sz
 		if blocks > (s.size-off)/h.block {
-			damaged(fmt.Errorf("%d blocks, of %d that are left", blocks, (s.size-off)/h.block))
-			return
+			return damaged(fmt.Errorf("%d blocks, of %d that are left", blocks, (s.size-off)/h.block))
 		}
 		length := blocks * h.block
 		body := total - h.chunkLen
@@ -146,18 +150,15 @@ func (s *simg) index(h simgHeader) {
 			want = 4
 		case simgDontCare:
 		default:
-			damaged(fmt.Errorf("kind %#x", kind))
-			return
+			return damaged(fmt.Errorf("kind %#x", kind))
 		}
 		if body != want || kind == simgCRC && blocks != 0 {
-			damaged(fmt.Errorf("kind %#x, %d blocks and %d bytes", kind, blocks, total))
-			return
+			return damaged(fmt.Errorf("kind %#x, %d blocks and %d bytes", kind, blocks, total))
 		}
 		var word []byte
 		if want == 4 {
 			if word = fetch(s.file, data, 4); len(word) < 4 {
-				damaged(io.ErrUnexpectedEOF)
-				return
+				return damaged(io.ErrUnexpectedEOF)
 			}
 		}
 		r := simgRange{start: off, at: data, kind: kind}
@@ -165,7 +166,7 @@ func (s *simg) index(h simgHeader) {
 		case simgFill:
 			r.fill = le.Uint32(word)
 		case simgCRC:
-			sum.check(le.Uint32(word), off)
+			sum.check(le.Uint32(word), data, off)
 		}
 		if length > 0 {
 			s.add(r)
@@ -175,17 +176,18 @@ func (s *simg) index(h simgHeader) {
 		if at > s.fileSize {
 			have := off - (at - s.fileSize)
 			s.lose(have, s.fileSize, "chunk", fmt.Errorf("the file is cut short: %w", io.ErrUnexpectedEOF))
-			return
+			return s.fileSize, have, false
 		}
 	}
-	if off < s.size {
+	if whole = off == s.size; !whole {
 		s.lose(off, at, "chunk", errors.New("there is no more"))
 	} else if h.crc != 0 {
-		sum.check(h.crc, s.size)
+		sum.check(h.crc, 0x18, s.size)
 	}
 	if rest := s.fileSize - at; rest > 0 {
 		warnf(&s.warnings, "%d bytes follow the last chunk", rest)
 	}
+	return at, off, whole
 }
 
 // lose tells that the image is lost from byte off on, for what lies at a byte of the file.
@@ -226,6 +228,12 @@ func (s *simg) ReadAt(p []byte, off int64) (int, error) {
 			return done, io.EOF
 		}
 		r, n := s.rangeAt(at)
+		if bad := s.bad.next(at); bad != nil && r.kind != 0 {
+			if at >= bad.off {
+				return done, bad.error(at, int64(len(p)-done))
+			}
+			n = min(n, bad.off-at)
+		}
 		part := p[done:][:min(int64(len(p)-done), n)]
 		switch {
 		case r.kind == 0:
@@ -250,6 +258,12 @@ func (s *simg) ReadAt(p []byte, off int64) (int, error) {
 // Map implements container.
 func (s *simg) Map(off int64) (RangeKind, int64) {
 	r, n := s.rangeAt(off)
+	if bad := s.bad.next(off); bad != nil {
+		if off >= bad.off {
+			return Data, bad.end() - off
+		}
+		n = min(n, bad.off-off)
+	}
 	if r.kind == simgDontCare || r.kind == simgFill && r.fill == 0 {
 		return Zero, n
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,18 +99,53 @@ func TestSimgSums(t *testing.T) {
 			t.Errorf("simg2img makes other bytes (%v)", err)
 		}
 	}
-	file, _ := simgSample(true)
-	file[len(file)-5000] ^= 1 // in the last chunk
-	f := mustOpen(t, tempFile(t, "disk.simg", file)).Faults()
-	if want := "bytes 61440 to 73727: checksum: it is"; len(f) != 1 || !strings.Contains(f[0].Error(), want) {
-		t.Errorf("%q, want %q", f, want)
-	}
 	whole, raw := simgSample(true)
 	for _, wrong := range []uint32{0, 1} {
 		le.PutUint32(whole[24:], crc32.ChecksumIEEE(raw)^wrong)
 		if f := mustOpen(t, tempFile(t, "disk.simg", whole)).Faults(); len(f) != int(wrong) {
 			t.Errorf("%q", f)
 		}
+	}
+}
+
+// TestSimgSumRanges has bytes and checksums that do not agree, and which bytes that makes
+// unreadable.
+func TestSimgSumRanges(t *testing.T) {
+	const first, second, third = simgHeaderLen + simgChunkLen, simgHeaderLen + 4*simgChunkLen + 12288 + 4 + 4, -5000
+	for _, tt := range []struct {
+		name   string
+		change []int // bytes of the file, from its end where they are negative
+		bad    [][2]int64
+		fault  string
+	}{
+		{"the last bytes", []int{third}, [][2]int64{{61440, 73728}}, "[bytes 61440 to 73727: checksum at byte 24700 of disk.simg: it is"},
+		{"the first bytes", []int{first}, [][2]int64{{0, 12288}}, "[bytes 0 to 12287: checksum at byte 12340 of disk.simg: it is"},
+		{"what is filled", []int{second - simgChunkLen - 4}, [][2]int64{{12288, 61440}}, "[bytes 12288 to 61439: checksum at byte 12384 of disk.simg: it is"},
+		{"first and last", []int{first, third}, [][2]int64{{0, 12288}, {61440, 73728}}, "; --accept-damage reads them all the same bytes 61440"},
+		{"first checksum", []int{first + 12288 + simgChunkLen}, nil, "[checksum of the first 12288 bytes: it is"},
+		{"last checksum", []int{-1}, [][2]int64{{61440, 73728}}, "[bytes 61440 to 73727: checksum at byte 24700 of disk.simg: it is"},
+		{"first checksum, last bytes", []int{first + 12288 + simgChunkLen, third}, [][2]int64{{61440, 73728}}, "and a later one agrees with them bytes 61440 to 73727"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, count := range []bool{true, false} {
+				file, raw := simgSample(count)
+				for _, at := range tt.change {
+					file[(at+len(file))%len(file)] ^= 1
+				}
+				path := tempFile(t, "disk.simg", file)
+				im := mustOpen(t, path)
+				if bad := unreadable(t, im, raw); !slices.Equal(bad, tt.bad) {
+					t.Errorf("cannot be read: %v, want %v", bad, tt.bad)
+				}
+				if f := fmt.Sprint(im.Faults()); !strings.Contains(f, tt.fault) {
+					t.Errorf("%s, want %q", f, tt.fault)
+				}
+				accepting := mustOpenWith(t, path, Options{AcceptDamage: true})
+				if n, err := accepting.ReadAt(make([]byte, len(raw)), 0); err != nil || len(accepting.Faults()) != len(im.Faults()) {
+					t.Errorf("%d, %v, %q", n, err, accepting.Faults())
+				}
+			}
+		})
 	}
 }
 
@@ -129,17 +165,22 @@ func TestSimgDamage(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(b []byte) []byte
+		proven int // bytes that a checksum stands for
 		good   int // bytes that can be read
 		fault  string
 	}{
-		{"cut in a chunk", func(b []byte) []byte { return b[:len(b)-16-1000] }, 18*4096 - 1000, "cut short"},
-		{"cut in a header", func(b []byte) []byte { return b[:simgHeaderLen+4] }, 0, "chunk header at byte 28 of disk.simg: unexpected EOF"},
-		{"unknown kind", func(b []byte) []byte { b[simgHeaderLen+12+12288+16] = 9; return b }, 12288, "kind 0xca09"},
-		{"blocks that are not left", func(b []byte) []byte { le.PutUint32(b[simgHeaderLen+12+12288+16+4:], 1<<31); return b }, 12288, "of 15 that are left"},
-		{"too few chunks", func(b []byte) []byte { le.PutUint32(b[20:], 3); return b }, 8 * 4096, "there is no more"},
+		{"cut in a chunk", func(b []byte) []byte { return b[:len(b)-16-1000] }, 15 * 4096, 18*4096 - 1000, "cut short"},
+		{"cut in a header", func(b []byte) []byte { return b[:simgHeaderLen+4] }, 0, 0, "chunk header at byte 28 of disk.simg: unexpected EOF"},
+		{"unknown kind", func(b []byte) []byte { b[simgHeaderLen+12+12288+16] = 9; return b }, 12288, 12288, "kind 0xca09"},
+		{"blocks that are not left", func(b []byte) []byte { le.PutUint32(b[simgHeaderLen+12+12288+16+4:], 1<<31); return b }, 12288, 12288, "of 15 that are left"},
+		{"too few chunks", func(b []byte) []byte { le.PutUint32(b[20:], 3); return b }, 12288, 8 * 4096, "there is no more"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			im := mustOpen(t, tempFile(t, "disk.simg", tt.change(bytes.Clone(file))))
+			path := tempFile(t, "disk.simg", tt.change(bytes.Clone(file)))
+			if bad := unreadable(t, mustOpen(t, path), raw); !slices.Equal(bad, [][2]int64{{int64(tt.proven), int64(len(raw))}}) {
+				t.Errorf("cannot be read: %v, want all from %d on", bad, tt.proven)
+			}
+			im := mustOpenWith(t, path, Options{AcceptDamage: true})
 			p := make([]byte, len(raw))
 			n, err := im.ReadAt(p, 0)
 			var damage *DamageError
@@ -180,6 +221,7 @@ func TestSimgCorrupt(t *testing.T) {
 		n = 100
 	}
 	corrupt(t, exttest.Container(t, "simg/raw.simg"), n, false)
-	file, _ := simgSample(true)
-	corrupt(t, tempFile(t, "disk.simg", file), n, false) // a checksum lies in a chunk, which may be what is lost
+	file, raw := simgSample(true)
+	le.PutUint32(file[24:], crc32.ChecksumIEEE(raw)) // that there are checksums is known then whatever chunk is lost
+	corrupt(t, tempFile(t, "disk.simg", file), n, true)
 }

@@ -39,9 +39,11 @@ var packings = []packing{
 // A part of a compressed file has checksums of its own: a member of gzip, a block of xz,
 // a frame of zstd.
 type part struct {
-	what  string // "frame at byte 0"
+	what  string // "frame"
+	at    int64  // byte of the file where it begins
 	size  int64  // bytes it unpacks to, -1 where only unpacking it tells
 	sure  bool   // a checksum stands for the size
+	told  bool   // the size is told apart from the data: where these come to it, it is right
 	large bool   // takes much memory: not more than one at a time
 	open  func() (io.ReadCloser, error)
 	err   error // why nothing can be read of it, and nothing behind it
@@ -54,6 +56,7 @@ type packed struct {
 	size     int64 // bytes
 	name     string
 	limit    int64
+	accept   bool // Options.AcceptDamage
 	step     func(done, total int64) error
 	dst      *scratch
 	off      int64 // of the next part in the image
@@ -64,14 +67,7 @@ type packed struct {
 	fatal  error
 	faults []error
 	unsure []*DamageError // of them: those that may have put what follows in a wrong place
-	lost   []lostRange
-}
-
-// A lostRange is a range of the image that could not be unpacked.
-type lostRange struct {
-	off, n int64
-	what   string
-	err    error
+	lost   lostRanges
 }
 
 // unpacked gives the image of what compressed evidence unpacks to; any other image as it
@@ -87,7 +83,7 @@ func unpacked(im *Image, name string, o Options) (*Image, error) {
 		return im, nil
 	}
 	defer im.Close()
-	p := &packed{packing: packings[i], src: im, size: im.size, name: name, limit: o.UnpackLimit, step: o.Unpacking}
+	p := &packed{packing: packings[i], src: im, size: im.size, name: name, limit: o.UnpackLimit, accept: o.AcceptDamage, step: o.Unpacking}
 	if p.limit == 0 {
 		p.limit = DefaultUnpackLimit
 	}
@@ -144,15 +140,15 @@ func (p *packed) unpack() error {
 			break
 		}
 		if part.err != nil {
-			p.fault(part, p.off, 0, part.err)
+			p.fault(part, p.off, 0, 0, part.err)
 			break
 		}
 		if part.size < 0 || part.large {
 			wg.Wait()
 		}
 		if part.size < 0 {
-			n, ok := p.part(part, p.off)
-			if p.off += n; !ok {
+			n, ends := p.part(part, p.off)
+			if p.off += n; !ends {
 				break // where the next one belongs is not known
 			}
 			continue
@@ -177,23 +173,13 @@ func (p *packed) unpack() error {
 	if err := p.failed(); err != nil {
 		return err
 	}
-	gone := int64(0)
-	for _, l := range p.lost {
-		gone += l.n
-	}
-	if gone == p.off && len(p.faults) > 0 {
+	if p.lost.bytes() == p.off && len(p.faults) > 0 {
 		return p.errorf("%v", p.faults[0])
 	}
 	if err := p.dst.file.Truncate(p.off); err != nil {
 		return err
 	}
-	for _, d := range p.unsure {
-		if rest := p.off - d.Offset; rest > d.Length {
-			d.Err = fmt.Errorf("%w; and what follows byte %d is in its place only if that part has the length it claims", d.Err, d.Offset+d.Length)
-			d.Length = rest
-		}
-	}
-	slices.SortFunc(p.lost, func(a, b lostRange) int { return int(min(max(a.off-b.off, -1), 1)) })
+	p.judge()
 	warnf(&p.warnings, "%s was unpacked to a temporary copy of %d bytes in %s, %d of them written",
 		filepath.Base(p.name), p.off, p.dst.dir, p.dst.used())
 	return nil
@@ -201,83 +187,6 @@ func (p *packed) unpack() error {
 
 func (p *packed) tooLarge() error {
 	return p.errorf("unpacks to more than %d bytes, which --unpack-limit sets", p.limit)
-}
-
-// part unpacks one part to byte off of the image and tells how long it was, and whether
-// it was whole.
-func (p *packed) part(part part, off int64) (int64, bool) {
-	r, err := part.open()
-	if err == nil {
-		defer r.Close()
-	}
-	most := part.size
-	if most < 0 {
-		most = p.limit - off
-	}
-	buf := make([]byte, 256<<10)
-	var n int64
-	for err == nil {
-		var got int
-		for err == nil && got < len(buf) {
-			var more int
-			more, err = r.Read(buf[got:])
-			got += more
-		}
-		if int64(got) > most-n {
-			if part.size < 0 {
-				p.fail(p.tooLarge())
-			}
-			got, err = int(most-n), fmt.Errorf("unpacks to more than the %d bytes it should have", most)
-		}
-		if werr := p.dst.put(buf[:got], off+n); werr != nil {
-			p.fail(werr)
-		}
-		n += int64(got)
-		if p.failed() != nil {
-			return n, false
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		if n >= part.size {
-			return n, true
-		}
-		err = fmt.Errorf("unpacks to %d bytes, and should have %d", n, part.size)
-	}
-	p.fault(part, off, n, err)
-	return n, false
-}
-
-// fault tells of a part that is damaged, and of which n bytes came out.
-func (p *packed) fault(part part, off, n int64, err error) {
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = fmt.Errorf("cut short: %w", err)
-	}
-	lost := max(part.size-n, 0)
-	told := fmt.Errorf("%w; %d bytes came out, which no checksum stands for", err, n)
-	switch {
-	case lost > 0:
-		told = fmt.Errorf("%w; the rest is lost", told)
-	case part.size < 0 || part.err != nil:
-		told = fmt.Errorf("%w; what follows is lost", told)
-	}
-	what := p.packing.name + " " + part.what
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if lost > 0 {
-		p.lost = append(p.lost, lostRange{off + n, lost, what, err})
-	}
-	if n+lost == 0 && (part.size < 0 || part.sure) {
-		p.faults = append(p.faults, fmt.Errorf("%s: %w", what, told))
-		return
-	}
-	damage := &DamageError{p.name, what, -1, off, n + lost, told}
-	p.faults = append(p.faults, damage)
-	if part.size >= 0 && !part.sure {
-		p.unsure = append(p.unsure, damage)
-	}
 }
 
 func (p *packed) fail(err error) {
@@ -294,34 +203,8 @@ func (p *packed) failed() error {
 	return p.fatal
 }
 
-// section reads n bytes of the file from byte at on, and counts them as done.
-func (p *packed) section(at, n int64) io.Reader {
-	return &countedReader{p, io.NewSectionReader(p.src, at, n)}
-}
-
-type countedReader struct {
-	p *packed
-	r io.Reader
-}
-
-func (c *countedReader) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	c.p.mu.Lock()
-	defer c.p.mu.Unlock()
-	c.p.read += int64(n)
-	if c.p.step != nil {
-		if serr := c.p.step(c.p.read, c.p.size); serr != nil && c.p.fatal == nil {
-			c.p.fatal = serr
-		}
-	}
-	if c.p.fatal != nil {
-		return 0, c.p.fatal
-	}
-	return n, err
-}
-
 // image probes what was unpacked. A container would take lost ranges inside for zeros,
-// so it gets what lies before the first.
+// and damaged ones for what they hold, so it gets what lies before the first.
 func (p *packed) image(o Options) (*Image, error) {
 	size := p.off
 	if len(p.lost) > 0 {
@@ -330,7 +213,10 @@ func (p *packed) image(o Options) (*Image, error) {
 		if !ok {
 			return p.raw(size, o)
 		}
-		size = p.lost[0].off
+		first := p.lost[0].error(p.lost[0].off, p.lost[0].n)
+		if size = p.lost[0].off; size == 0 {
+			return nil, p.errorf("a %s lies inside; %v", what.Type, first)
+		}
 		p.lost = nil
 		p.faults = append(p.faults, fmt.Errorf("%s: a %s lies inside, and is looked at as far as byte %d", p.packing.name, what.Type, size))
 		if err := p.dst.file.Truncate(size); err != nil {

@@ -2,8 +2,9 @@ package image
 
 import (
 	"bufio"
-	"compress/bzip2"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"iter"
 
@@ -31,7 +32,7 @@ func gzipParts(p *packed) iter.Seq[part] {
 				}
 				return
 			}
-			member := part{what: fmt.Sprintf("member at byte %d", here), size: -1}
+			member := part{what: "member", at: here, size: -1}
 			member.open = func() (io.ReadCloser, error) {
 				var err error
 				if z == nil {
@@ -43,7 +44,7 @@ func gzipParts(p *packed) iter.Seq[part] {
 					return nil, err
 				}
 				z.Multistream(false)
-				return z, nil
+				return &gzipReader{r: z, src: p.src, at: at}, nil
 			}
 			if !yield(member) {
 				return
@@ -52,41 +53,39 @@ func gzipParts(p *packed) iter.Seq[part] {
 	}
 }
 
-// behind tells of bytes that belong to no part. Tapes and some tools fill up with zeros.
-func (p *packed) behind(at, n int64) {
-	warnf(&p.warnings, "%d bytes follow the %s data, from byte %d of the file on", n, p.packing.name, at)
+// A gzipReader unpacks one member. It sums up again what comes out, to say which of the
+// two things that the member ends in does not hold.
+type gzipReader struct {
+	r     io.Reader
+	src   io.ReaderAt
+	at    func() int64 // byte of the file that is next
+	n     int64        // bytes that came out
+	sum   uint32
+	right int64 // checked
+	ends  bool
 }
 
-func isBzip2(b []byte) bool {
-	return len(b) >= 10 && string(b[:3]) == "BZh" && b[3] >= '1' && b[3] <= '9' &&
-		(string(b[4:10]) == "\x31\x41\x59\x26\x53\x59" || string(b[4:10]) == "\x17\x72\x45\x38\x50\x90")
-}
-
-// bzip2Parts is a bzip2 file as one part: its blocks do not begin at whole bytes.
-func bzip2Parts(p *packed) iter.Seq[part] {
-	return func(yield func(part) bool) {
-		yield(part{what: "stream", size: -1, open: func() (io.ReadCloser, error) {
-			return io.NopCloser(bzip2.NewReader(bufio.NewReaderSize(p.section(0, p.size), 256<<10))), nil
-		}})
+func (z *gzipReader) Read(b []byte) (int, error) {
+	n, err := z.r.Read(b)
+	z.n += int64(n)
+	z.sum = crc32.Update(z.sum, crc32.IEEETable, b[:n])
+	if !errors.Is(err, gzip.ErrChecksum) {
+		return n, err
 	}
+	tail := fetch(z.src, z.at()-8, 8)
+	if len(tail) < 8 {
+		return n, io.ErrUnexpectedEOF
+	}
+	sum, size := le.Uint32(tail), le.Uint32(tail[4:]) // CRC32, ISIZE
+	z.ends = sum == z.sum || size == uint32(z.n)
+	if sum == z.sum {
+		z.right = z.n
+		return n, fmt.Errorf("its length is %d, and %d is stored, though its checksum agrees", uint32(z.n), size)
+	}
+	return n, fmt.Errorf("its checksum is %#08x, and %#08x is stored", z.sum, sum)
 }
 
-// A peeker looks at short headers in a file, which mostly lie close to each other or far
-// apart.
-type peeker struct {
-	r  io.ReaderAt
-	at int64
-	b  []byte
-}
+// checked implements partReader.
+func (z *gzipReader) checked() (int64, bool) { return z.right, z.ends }
 
-// get is the n bytes at off, or what there is of them.
-func (p *peeker) get(off int64, n int) []byte {
-	if off < p.at || off+int64(n) > p.at+int64(len(p.b)) {
-		p.at, p.b = off, fetch(p.r, off, max(n, 4096))
-	}
-	if off-p.at >= int64(len(p.b)) {
-		return nil
-	}
-	b := p.b[off-p.at:]
-	return b[:min(n, len(b))]
-}
+func (z *gzipReader) Close() error { return nil }

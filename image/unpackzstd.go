@@ -95,10 +95,14 @@ func zstdParts(p *packed) iter.Seq[part] {
 		for at := int64(0); at < p.size; {
 			head := look.get(at, 18)
 			if len(head) >= 8 && isSkippable(le.Uint32(head)) {
-				at += 8 + int64(le.Uint32(head[4:]))
+				next := at + 8 + int64(le.Uint32(head[4:]))
+				if next > p.size {
+					p.fault(part{what: "skippable frame", at: at, size: -1}, p.off, 0, 0, io.ErrUnexpectedEOF)
+				}
+				at = next
 				continue
 			}
-			frame := part{what: fmt.Sprintf("frame at byte %d", at)}
+			frame := part{what: "frame", at: at, size: -1}
 			h, err := decodeZstdHeader(head)
 			if errors.Is(err, errNoFrame) && at > 0 {
 				p.behind(at, p.size-at)
@@ -111,10 +115,17 @@ func zstdParts(p *packed) iter.Seq[part] {
 			}
 			head = bytes.Clone(head[:h.length])
 			end, most, err := zstdBlocks(&look, at, h, p.size)
+			if err == nil && !h.checksum && zstdUnflagged(&look, end, p.size) {
+				// The decoder is told what it lacks the flag for.
+				head[4] |= 4
+				h.checksum, end = true, end+4
+				warnf(&p.warnings, "zstd: the frame at byte %d has a checksum that its header does not know of", at)
+			}
 			if !h.checksum && !unchecked {
 				unchecked = true
-				warnf(&p.warnings, "zstd: the %s has no checksum", frame.what)
+				warnf(&p.warnings, "zstd: the frame at byte %d has no checksum", at)
 			}
+			frame.told = h.content >= 0
 			if frame.size = h.content; err == nil && h.content > most {
 				frame.size = -1 // cannot be: unpacking tells
 			}
@@ -137,12 +148,10 @@ func zstdParts(p *packed) iter.Seq[part] {
 				if alone {
 					threads = 0 // as many as there are cores
 				}
-				z, err := zstd.NewReader(io.MultiReader(bytes.NewReader(head), p.section(body, end-body)),
-					zstd.WithDecoderConcurrency(threads), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(2*zstdMaxWindow), zstd.WithDecodeBuffersBelow(0))
-				if err != nil {
-					return nil, err
-				}
-				return z.IOReadCloser(), nil
+				return newZstdReader(func(also ...zstd.DOption) (*zstd.Decoder, error) {
+					return zstd.NewReader(io.MultiReader(bytes.NewReader(head), p.section(body, end-body)),
+						append(also, zstd.WithDecoderConcurrency(threads), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(2*zstdMaxWindow), zstd.WithDecodeBuffersBelow(0))...)
+				})
 			}
 			if !yield(frame) || err != nil {
 				return
@@ -150,6 +159,60 @@ func zstdParts(p *packed) iter.Seq[part] {
 			at = end
 		}
 	}
+}
+
+// zstdUnflagged tells whether a frame without a checksum, whose blocks end at byte at, has
+// one nevertheless: 4 bytes that are no frame, and behind them one or the end of the file.
+func zstdUnflagged(look *peeker, at, size int64) bool {
+	frame := func(at int64) bool {
+		b := look.get(at, 4)
+		return len(b) == 4 && (le.Uint32(b) == zstdMagic || isSkippable(le.Uint32(b)))
+	}
+	return at+4 <= size && !frame(at) && (at+4 == size || frame(at+4))
+}
+
+// A zstdReader unpacks one frame. Its decoder keeps the last of it back if the checksum is
+// wrong: that comes out all the same, and then the error.
+type zstdReader struct {
+	open   func(also ...zstd.DOption) (*zstd.Decoder, error)
+	z      *zstd.Decoder
+	n      int64 // bytes that came out
+	failed error // the checksum's, once it was found wrong
+}
+
+func newZstdReader(open func(also ...zstd.DOption) (*zstd.Decoder, error)) (io.ReadCloser, error) {
+	z, err := open()
+	if err != nil {
+		return nil, err
+	}
+	return &zstdReader{open: open, z: z}, nil
+}
+
+func (r *zstdReader) Read(b []byte) (int, error) {
+	n, err := r.z.Read(b)
+	r.n += int64(n)
+	switch {
+	case r.failed != nil && errors.Is(err, io.EOF):
+		return n, r.failed
+	case r.failed != nil || !errors.Is(err, zstd.ErrCRCMismatch):
+		return n, err
+	}
+	r.failed = err
+	r.z.Close()
+	if r.z, err = r.open(zstd.IgnoreChecksum(true)); err != nil {
+		return n, err
+	}
+	if _, err := io.CopyN(io.Discard, r.z, r.n); err != nil {
+		return n, r.failed
+	}
+	return n, nil
+}
+
+func (r *zstdReader) Close() error {
+	if r.z != nil {
+		r.z.Close()
+	}
+	return nil
 }
 
 // zstdBlocks goes through the blocks of the frame at byte at: where it ends, and the most

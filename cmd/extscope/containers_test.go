@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -114,4 +116,72 @@ func filesRecovered(t *testing.T, image string) map[string]string {
 	}
 	files[manifestName] = rows
 	return files
+}
+
+// TestAcceptDamage damages the checksum of stored forms: what it covers is read only if that
+// is asked for, and told either way.
+func TestAcceptDamage(t *testing.T) {
+	raw := exttest.Container(t, "raw.img")
+	plain, err := os.ReadFile(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := call(t, "ls", "-lR", raw).out
+	gz := func(b []byte) []byte {
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		if _, err := z.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return packed.Bytes()
+	}
+	damaged := func(b []byte, at int) []byte {
+		b = bytes.Clone(b)
+		b[(at+len(b))%len(b)] ^= 1
+		return b
+	}
+	simg, err := os.ReadFile(exttest.Container(t, "simg/raw.simg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	vmdk, err := os.ReadFile(exttest.Container(t, "vmdk/streamOptimized.vmdk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := gz(plain)
+	half := append(gz(plain[:2<<20]), gz(plain[2<<20:])...)
+	for _, tt := range []struct {
+		name   string
+		b      []byte
+		status int    // without the flag
+		err    string // of the last line
+	}{
+		{"sum.gz", damaged(whole, -6), exitNotExt, "bytes 0 to 511: gzip member at byte 0 of sum.gz: its checksum is"},
+		{"cut.gz", whole[:len(whole)-4], exitNotExt, "bytes 0 to 511: gzip member at byte 0 of cut.gz: cut short"},
+		{"half.gz", damaged(half, -6), exitPartial, "bytes 2097152 to 4194303: gzip member at byte"},
+		{"disk.vmdk.gz", damaged(gz(vmdk), -6), exitNotExt, "disk.vmdk.gz: gzip: a vmdk image lies inside; bytes 0 to"},
+		{"sum.simg", damaged(simg, 0x18), exitNotExt, "bytes 0 to 511: checksum at byte 24 of sum.simg: it is"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), tt.name)
+			if err := os.WriteFile(file, tt.b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got := call(t, "ls", "-lR", file)
+			lines := strings.Split(strings.TrimSuffix(got.err, "\n"), "\n")
+			if last := lines[len(lines)-1]; got.status != tt.status || !strings.Contains(last, tt.err) || !strings.Contains(last, "--accept-damage reads") {
+				t.Errorf("status %d, want %d: %s", got.status, tt.status, got.err)
+			}
+			if got.out != "" && got.status == exitNotExt {
+				t.Errorf("it reads %.200s", got.out)
+			}
+			got = call(t, "ls", "-lR", file, "--accept-damage")
+			if got.out != want || got.status != exitPartial || !strings.Contains(got.err, "bytes ") || strings.Contains(got.err, "--accept-damage") {
+				t.Errorf("accepted: status %d, %s, %s", got.status, got.err, firstDifference(got.out, want))
+			}
+		})
+	}
 }

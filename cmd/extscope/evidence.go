@@ -32,7 +32,8 @@ type evidence struct {
 	snapshot   string
 	key        key
 
-	unpackLimit int64
+	unpackLimit  int64
+	acceptDamage bool
 }
 
 func (v *evidence) addFlags(cmd *cobra.Command) {
@@ -48,11 +49,14 @@ func (v *evidence) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&v.noReplay, "no-replay", false, "look at the home blocks as they are, without what a pending journal holds")
 	v.addSnapshot(cmd)
 	f.StringVar(&v.journal, "journal", "", "`FILE` or device that holds the file system's external journal")
-	addUnpackFlag(cmd, &v.unpackLimit)
+	v.addUnpacking(cmd)
 }
 
-func addUnpackFlag(cmd *cobra.Command, limit *int64) {
-	cmd.Flags().Int64Var(limit, "unpack-limit", image.DefaultUnpackLimit, "most `BYTES` that a compressed IMAGE may unpack to, in a temporary copy; -1 refuses it")
+// addUnpacking adds the flags for what is stored in a form that is read at opening.
+func (v *evidence) addUnpacking(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.Int64Var(&v.unpackLimit, "unpack-limit", image.DefaultUnpackLimit, "most `BYTES` that a compressed IMAGE may unpack to, in a temporary copy; -1 refuses it")
+	f.BoolVar(&v.acceptDamage, "accept-damage", false, "read also what a failed checksum of a compressed or Android sparse IMAGE covers; it is told, with exit status 4")
 }
 
 func (v *evidence) addWith(cmd *cobra.Command) {
@@ -93,7 +97,7 @@ func (v *evidence) openImage(e *env, name string, with ...string) (*image.Image,
 
 // openState is openImage in a state of its own.
 func (v *evidence) openState(e *env, name, snapshot string, with ...string) (*image.Image, error) {
-	opt := image.Options{SectorSize: v.sectorSize, Snapshot: snapshot, With: with, UnpackLimit: v.unpackLimit}
+	opt := image.Options{SectorSize: v.sectorSize, Snapshot: snapshot, With: with, UnpackLimit: v.unpackLimit, AcceptDamage: v.acceptDamage}
 	if err := v.key.options(e, &opt); err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ odd about the table or a volume is told on stderr.`,
 	}
 	cmd.Flags().IntVar(&o.sectorSize, "sector-size", 0, "logical sector size in `BYTES` (default: found out)")
 	o.addWith(cmd)
-	addUnpackFlag(cmd, &o.unpackLimit)
+	o.addUnpacking(cmd)
 	o.addSnapshot(cmd)
 	o.key.addFlags(cmd)
 	o.output.addFlags(cmd)
