@@ -173,13 +173,14 @@ func (p *packed) unpack() error {
 	if err := p.failed(); err != nil {
 		return err
 	}
-	if p.lost.bytes() == p.off && len(p.faults) > 0 {
+	none := p.lost.bytes() == p.off
+	p.judge()
+	if none && len(p.faults) > 0 {
 		return p.errorf("%v", p.faults[0])
 	}
 	if err := p.dst.file.Truncate(p.off); err != nil {
 		return err
 	}
-	p.judge()
 	warnf(&p.warnings, "%s was unpacked to a temporary copy of %d bytes in %s, %d of them written",
 		filepath.Base(p.name), p.off, p.dst.dir, p.dst.used())
 	return nil
@@ -207,13 +208,14 @@ func (p *packed) failed() error {
 // and damaged ones for what they hold, so it gets what lies before the first.
 func (p *packed) image(o Options) (*Image, error) {
 	size := p.off
+	var first error // why not all of it is looked at
 	if len(p.lost) > 0 {
 		inside := signatures{r: p.dst.file, size: size}
 		what, ok := inside.container()
 		if !ok {
 			return p.raw(size, o)
 		}
-		first := p.lost[0].error(p.lost[0].off, p.lost[0].n)
+		first = p.lost[0].error(p.lost[0].off, p.lost[0].n)
 		if size = p.lost[0].off; size == 0 {
 			return nil, p.errorf("a %s lies inside; %v", what.Type, first)
 		}
@@ -229,6 +231,9 @@ func (p *packed) image(o Options) (*Image, error) {
 	}
 	im, err := probeForm(p.dst.file, info, p.innerName(), o)
 	if err != nil {
+		if first != nil {
+			err = p.errorf("%v; it is damaged: %v", err, first)
+		}
 		return nil, err
 	}
 	if im.data == io.ReaderAt(p.dst.file) {

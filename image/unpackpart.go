@@ -90,9 +90,6 @@ func (p *packed) fault(part part, off, right, n int64, err error) {
 	case part.size < 0 || part.err != nil:
 		told = fmt.Errorf("%w; what follows is lost", told)
 	}
-	if n > right && !p.accept {
-		told = fmt.Errorf("%w; %s", told, byAccepting)
-	}
 	what := p.packing.name + " " + part.what
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,13 +126,25 @@ func (p *packed) judge() {
 		}
 		return math.MaxInt64
 	}
-	slices.SortStableFunc(p.faults, func(a, b error) int { return cmp.Compare(where(a), where(b)) })
+	slices.SortStableFunc(p.faults, func(a, b error) int {
+		return cmp.Or(cmp.Compare(where(a), where(b)), cmp.Compare(a.Error(), b.Error()))
+	})
 	for _, f := range p.faults {
 		if d, ok := f.(*DamageError); ok && !p.accept {
 			damaged = append(damaged, d)
 		}
 	}
 	p.lost = p.lost.with(damaged)
+	unhinted := map[*DamageError]bool{}
+	for _, d := range damaged {
+		unhinted[d] = true
+	}
+	for _, l := range p.lost {
+		if unhinted[l.as] { // not all of it is lost
+			l.as.Err = fmt.Errorf("%w; %s", l.as.Err, byAccepting)
+			delete(unhinted, l.as)
+		}
+	}
 }
 
 // section reads n bytes of the file from byte at on, and counts them as done.

@@ -93,9 +93,6 @@ func (x *xzFile) otherIndex(at int64, flags [2]byte, blocks []part, packed []int
 	}
 	if ok && length > 0 {
 		err = fmt.Errorf("it has %d blocks, the first %d of them as they are here", len(stored.packed), same)
-		if !x.p.accept {
-			err = fmt.Errorf("%w; %s", err, byAccepting)
-		}
 		err = &DamageError{x.p.name, "xz index", at, x.p.off - length, length, err}
 	}
 	x.p.mu.Lock()

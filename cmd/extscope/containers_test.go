@@ -151,6 +151,10 @@ func TestAcceptDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	qcow2, err := os.ReadFile(exttest.Container(t, "qcow2/v3.qcow2"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	whole := gz(plain)
 	half := append(gz(plain[:2<<20]), gz(plain[2<<20:])...)
 	for _, tt := range []struct {
@@ -163,6 +167,7 @@ func TestAcceptDamage(t *testing.T) {
 		{"cut.gz", whole[:len(whole)-4], exitNotExt, "bytes 0 to 511: gzip member at byte 0 of cut.gz: cut short"},
 		{"half.gz", damaged(half, -6), exitPartial, "bytes 2097152 to 4194303: gzip member at byte"},
 		{"disk.vmdk.gz", damaged(gz(vmdk), -6), exitNotExt, "disk.vmdk.gz: gzip: a vmdk image lies inside; bytes 0 to"},
+		{"disk.qcow2.gz", damaged(append(gz(qcow2[:400]), gz(qcow2[400:])...), -6), exitNotExt, "it is damaged: bytes 400 to"},
 		{"sum.simg", damaged(simg, 0x18), exitNotExt, "bytes 0 to 511: checksum at byte 24 of sum.simg: it is"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
