@@ -165,8 +165,11 @@ func (f DirFormat) Removed(b []byte, from, to int, inodes uint32, yield func(Dir
 	to = min(to, len(b))
 	for at := (from + 3) &^ 3; at+DirentMin <= to; {
 		// Most of a gap is zeros, and most of the rest no inode number.
-		if ino := le.Uint32(b[at:]); ino == 0 || ino > inodes {
-			at += 4
+		two := le.Uint64(b[at:])
+		if ino := uint32(two); ino == 0 || ino > inodes {
+			if at += 4; two == 0 {
+				at += 4
+			}
 			continue
 		}
 		e, ok := f.removedAt(b, at, to, inodes)
