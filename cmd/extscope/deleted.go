@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/spf13/cobra"
 
@@ -85,7 +86,7 @@ func (o *deletedOptions) run(ctx context.Context, e *env, name string) error {
 	}
 	counts := map[undelete.Grade]uint64{}
 	return o.write(ctx, e, v, &report.Report{
-		Tables: []*report.Table{deletedTable(ctx, r, keep, counts, o.byContent)},
+		Tables: []*report.Table{deletedTable(ctx, r, r.All(), keep, counts, o.byContent)},
 		Summary: func() report.Fields {
 			f := was.fields()
 			for _, g := range undelete.Grades() {
@@ -115,7 +116,8 @@ func (o *opened) deleted(ctx context.Context, e *env, out *output, was *formerSt
 	return r, nil
 }
 
-func deletedTable(ctx context.Context, r *undelete.Result, keep func(*undelete.Candidate) bool, counts map[undelete.Grade]uint64, byContent bool) *report.Table {
+// deletedTable lists some candidates of a result.
+func deletedTable(ctx context.Context, r *undelete.Result, all iter.Seq[*undelete.Candidate], keep func(*undelete.Candidate) bool, counts map[undelete.Grade]uint64, byContent bool) *report.Table {
 	columns := []report.Column{
 		{Key: "grade", Title: "GRADE", Style: gradeStyle},
 		{Key: "technique", Title: "TECHNIQUE"},
@@ -143,8 +145,7 @@ func deletedTable(ctx context.Context, r *undelete.Result, keep func(*undelete.C
 		columns = append(columns, report.Column{Key: "mime", Title: "CONTENT", Optional: true}, report.Column{Key: "extension_disagrees", Title: "DISAGREES", Optional: true})
 	}
 	return &report.Table{Key: "entries", Columns: columns, Rows: func(yield func(report.Row, error) bool) {
-		for i := range r.Candidates {
-			c := &r.Candidates[i]
+		for c := range all {
 			if !keep(c) {
 				continue
 			}

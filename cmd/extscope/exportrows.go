@@ -236,8 +236,7 @@ func (x *exporter) deleted(scan bool) error {
 	if err != nil {
 		return err
 	}
-	for i := range r.Candidates {
-		c := &r.Candidates[i]
+	for c := range r.All() {
 		mtime, mode, uid, gid := report.Null(), report.Null(), report.Null(), report.Null()
 		if c.In != nil {
 			mtime, mode, uid, gid = report.Time(c.In.Mtime), report.Mode(c.In.Mode), report.Uint(uint64(c.In.UID)), report.Uint(uint64(c.In.GID))

@@ -232,8 +232,7 @@ func deletedJobs(ctx context.Context, e *env, v *opened, out *output, yield func
 	if r.Unscanned > 0 {
 		e.say("free space was not scanned for stray metadata, which deleted --scan does")
 	}
-	for i := range r.Candidates {
-		c := &r.Candidates[i]
+	for c := range r.All() {
 		if !c.Recoverable() || c.Type != layout.ModeRegular {
 			continue
 		}

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"encoding/hex"
 	"strings"
 
-	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/undelete"
 	"github.com/extscope/extscope/report"
 )
@@ -19,21 +19,21 @@ func (p *recoverPlan) sum() recoverSum {
 	s := recoverSum{grades: map[undelete.Grade]int{}}
 	for i := range p.items {
 		it := &p.items[i]
-		s.grades[it.job.Candidate.Grade]++
+		s.grades[it.grade]++
 		switch {
 		case it.action == listIt:
 			s.listed++
-		case it.done == nil && !p.dryRun:
+		case !it.done && !p.dryRun:
 			s.failed++
 		case it.action == makeFolder:
 			s.directories++
 		case it.action == writeLink:
 			s.symlinks++
-		case it.empty():
+		case it.blank:
 			s.empty++
 		default:
 			s.written++
-			s.bytes += it.job.Contents.Size
+			s.bytes += it.size
 		}
 	}
 	return s
@@ -51,10 +51,10 @@ func (p *recoverPlan) report() *report.Report {
 	folders := append([]report.Column{{Key: "grade", Title: "GRADE", Style: gradeStyle}, {Key: "technique", Title: "TECHNIQUE"},
 		{Key: "inode", Title: "INODE", Right: true}, {Key: "output", Title: "OUTPUT", Name: true}, {Key: "path", Title: "PATH", Name: true},
 		{Key: "generation", Data: true}}, common...)
-	rows := func(folders bool, row func(*recoverItem) report.Row) func(func(report.Row, error) bool) {
+	rows := func(folders bool, row func(int32) report.Row) func(func(report.Row, error) bool) {
 		return func(yield func(report.Row, error) bool) {
 			for i := range p.items {
-				if it := &p.items[i]; (it.job.Candidate.Type == layout.ModeDir) == folders && !yield(row(it), nil) {
+				if p.items[i].folder == folders && !yield(row(int32(i)), nil) {
 					return
 				}
 			}
@@ -90,51 +90,51 @@ func (p *recoverPlan) summary() report.Fields {
 }
 
 // outcome gives output, size and sum of an item.
-func (p *recoverPlan) outcome(it *recoverItem) (output, size, sum report.Value) {
-	output, size, sum = report.Null(), report.Size(it.job.Candidate.Size), report.Null()
+func (p *recoverPlan) outcome(n int32, c *undelete.Candidate) (output, size, sum report.Value) {
+	it := &p.items[n]
+	output, size, sum = report.Null(), report.Size(c.Size), report.Null()
 	switch {
-	case it.done != nil:
-		output = report.Name([]byte(it.done.Output))
-		size = report.Size(it.done.Size)
-		if it.done.SHA256 != "" {
-			sum = report.Str(it.done.SHA256)
+	case it.done:
+		output = report.Name([]byte(p.written(n)))
+		size = report.Size(it.size)
+		if s := p.sums[n]; s != [32]byte{} {
+			sum = report.Str(hex.EncodeToString(s[:]))
 		}
 	case p.dryRun && it.action != listIt:
-		output = report.Name([]byte(it.job.Output))
+		output = report.Name([]byte(it.output))
 		if it.action == writeFile {
-			size = report.Size(it.job.Contents.Size)
+			size = report.Size(it.size)
 		}
 	}
 	return output, size, sum
 }
 
-func (p *recoverPlan) fileRow(it *recoverItem) report.Row {
-	c := it.job.Candidate
-	output, size, sum := p.outcome(it)
+func (p *recoverPlan) fileRow(n int32) report.Row {
+	c := p.result.At(int(p.items[n].place))
+	output, size, sum := p.outcome(n, c)
 	return append(report.Row{
 		report.Str(string(c.Grade)), report.Str(string(c.Technique)), report.Str(typeWord(c.Type)), size, number(uint64(c.Ino), c.Ino != 0),
 		output, path(c.Path), number(uint64(c.Gen), c.Ino != 0), sum,
 		coverageOf(c),
 		path(c.Target), pathList(c.Others),
-	}, commonCells(it)...)
+	}, p.commonCells(n, c)...)
 }
 
-func (p *recoverPlan) folderRow(it *recoverItem) report.Row {
-	c := it.job.Candidate
-	output, _, _ := p.outcome(it)
+func (p *recoverPlan) folderRow(n int32) report.Row {
+	c := p.result.At(int(p.items[n].place))
+	output, _, _ := p.outcome(n, c)
 	return append(report.Row{
 		report.Str(string(c.Grade)), report.Str(string(c.Technique)), number(uint64(c.Ino), c.Ino != 0),
 		output, path(c.Path), number(uint64(c.Gen), c.Ino != 0),
-	}, commonCells(it)...)
+	}, p.commonCells(n, c)...)
 }
 
-func commonCells(it *recoverItem) report.Row {
-	c := it.job.Candidate
+func (p *recoverPlan) commonCells(n int32, c *undelete.Candidate) report.Row {
 	mtime, mode, uid, gid := report.Null(), report.Null(), report.Null(), report.Null()
 	if c.In != nil {
 		mtime, mode, uid, gid = report.Time(c.In.Mtime), report.Mode(c.In.Mode), report.Uint(uint64(c.In.UID)), report.Uint(uint64(c.In.GID))
 	}
-	return report.Row{report.Str(strings.Join(c.Evidence, "; ")), report.Time(c.DeletedAt), mode, uid, gid, mtime, nameOf(c), strs(it.allNotes())}
+	return report.Row{report.Str(strings.Join(c.Evidence, "; ")), report.Time(c.DeletedAt), mode, uid, gid, mtime, nameOf(c), strs(p.allNotes(n))}
 }
 
 // nameOf is the last part of a candidate's path.

@@ -8,10 +8,10 @@ import (
 	"github.com/extscope/extscope/report"
 )
 
-// pick gives the candidates that the PATHs name and keep takes, in their order. A PATH
+// pick gives the places of the candidates that the PATHs name and keep takes, in their order. A PATH
 // that names none is the caller's error. Names that a file which lives has no more are
 // passed over: "deleted" lists them, and there is nothing of them to bring back.
-func pick(r *undelete.Result, args []string, keep func(*undelete.Candidate) bool) ([]*undelete.Candidate, error) {
+func pick(r *undelete.Result, args []string, keep func(*undelete.Candidate) bool) ([]int32, error) {
 	pickers := make([]*picker, len(args))
 	for i, arg := range args {
 		if arg == "" {
@@ -19,9 +19,9 @@ func pick(r *undelete.Result, args []string, keep func(*undelete.Candidate) bool
 		}
 		pickers[i] = newPicker(arg)
 	}
-	var picked []*undelete.Candidate
-	for i := range r.Candidates {
-		c, named := &r.Candidates[i], len(args) == 0
+	var picked []int32
+	for i := range r.Len() {
+		c, named := r.Outline(i), len(args) == 0
 		lives := c.Live && c.Technique == undelete.NameOnly
 		for _, p := range pickers {
 			switch {
@@ -33,7 +33,7 @@ func pick(r *undelete.Result, args []string, keep func(*undelete.Candidate) bool
 			}
 		}
 		if named && !lives && keep(c) {
-			picked = append(picked, c)
+			picked = append(picked, int32(i))
 		}
 	}
 	var errs []error

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"encoding/hex"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/undelete"
@@ -22,12 +25,20 @@ const (
 	makeFolder
 )
 
-// A recoverItem is one of the files that were picked.
+// A recoverItem is one of the files that were picked. There may be millions.
 type recoverItem struct {
-	job    undelete.Job
+	place  int32 // of the candidate
+	twin   int32 // how many before it have the same key
+	key    [16]byte
+	output string         // where it is to be written
+	size   uint64         // of what is written
+	data   uint64         // bytes of that which are read
+	first  undelete.Block // where they begin on the disk
+	grade  undelete.Grade
 	action action
-	notes  []string
-	done   *undelete.Restored // nil while it is not written
+	folder bool // it was a directory
+	blank  bool // it is written without contents though it may have had some
+	done   bool // it is written
 	failed bool
 	kept   bool // by an earlier run
 }
@@ -39,58 +50,99 @@ type recoverPlan struct {
 	placing *undelete.Placement
 	was     *formerState
 	dryRun  bool
+	reused  bool
 	told    bool   // the manifest was written
 	stopped string // why it ended early
+
+	mu   sync.Mutex
+	sums [][32]byte // of what was written, in full; zeros for none
+	// Of few items, by number: what is told of them, what writing them told, and where
+	// they were written, if not where they were to be.
+	notes, after map[int32][]string
+	moved        map[int32]string
 }
 
 // plan works out what to write, and where. It goes by the evidence and the flags only,
 // so that the same call gives the same names.
-func (o *recoverOptions) plan(r *undelete.Result, picked []*undelete.Candidate) *recoverPlan {
-	var placed []*undelete.Candidate
-	actions := make([]action, len(picked))
-	for i, c := range picked {
-		if actions[i] = o.action(c); actions[i] != listIt {
-			placed = append(placed, c)
-		}
+func (o *recoverOptions) plan(r *undelete.Result, picked []int32) *recoverPlan {
+	p := &recoverPlan{items: make([]recoverItem, len(picked)), result: r, dryRun: o.dryRun, reused: o.reused,
+		notes: map[int32][]string{}, after: map[int32][]string{}, moved: map[int32]string{}}
+	if !o.dryRun {
+		p.sums = make([][32]byte, len(picked))
 	}
-	p := &recoverPlan{items: make([]recoverItem, len(picked)), result: r, dryRun: o.dryRun}
-	p.placing = undelete.NewPlacement(placed, manifestName, journalName)
-	keys, folders, index := map[string]int{}, map[string]*recoverItem{}, map[*undelete.Candidate]*recoverItem{}
-	for i, c := range picked {
-		it := &p.items[i]
-		index[c] = it
-		it.action, it.job.Candidate, it.job.Key = actions[i], c, c.Key()
-		if keys[it.job.Key]++; keys[it.job.Key] > 1 {
-			it.job.Key += fmt.Sprintf("-%d", keys[it.job.Key])
-		}
-		if it.action == makeFolder {
-			it.job.Output = p.placing.Directory(c)
-			if other := folders[it.job.Output]; other != nil {
-				it.note("the same folder as inode %d", other.job.Candidate.Ino)
-				other.note("the same folder as inode %d", c.Ino)
+	keys, folders := map[[16]byte]int32{}, map[string]int32{}
+	for n, i := range picked {
+		it, c := &p.items[n], r.Outline(int(i))
+		it.place, it.action, it.grade, it.folder, it.key = i, o.action(c), c.Grade, c.Type == layout.ModeDir, c.Key()
+		it.twin = keys[it.key]
+		keys[it.key]++
+	}
+	p.placing = undelete.NewPlacement(func(yield func(*undelete.Candidate) bool) {
+		for n := range p.items {
+			if it := &p.items[n]; it.action != listIt && !yield(r.Outline(int(it.place))) {
+				return
 			}
-			folders[it.job.Output] = it
 		}
-	}
-	for i := range p.items {
-		it := &p.items[i]
-		c := it.job.Candidate
-		switch it.action {
-		case writeFile:
-			it.job.Contents = r.Contents(c, o.reused)
-			it.contentNotes()
-		case writeLink:
-		default:
+	}, manifestName, journalName)
+	for k := range p.items {
+		it, n := &p.items[k], int32(k)
+		if it.action != makeFolder {
 			continue
 		}
-		var other *undelete.Candidate
-		it.job.Output, other = p.placing.File(c)
-		if o := index[other]; other != nil && o != it {
-			it.note("its name was taken by inode %d, written to %s", other.Ino, o.job.Output)
-			o.note("inode %d had this name too, written to %s", c.Ino, it.job.Output)
+		c := r.Outline(int(it.place))
+		it.output = p.placing.Directory(c)
+		if other, there := folders[it.output]; there {
+			p.note(n, "the same folder as inode %d", p.outline(other).Ino)
+			p.note(other, "the same folder as inode %d", c.Ino)
+		}
+		folders[it.output] = n
+	}
+	for k := range p.items {
+		it, n := &p.items[k], int32(k)
+		if it.action != writeFile && it.action != writeLink {
+			continue
+		}
+		c := r.Outline(int(it.place))
+		if it.action == writeFile {
+			what := r.Contents(c, o.reused)
+			it.size, it.data, it.blank = what.Size, what.Data, what.Size == 0 && !(c.SizeKnown && c.Size == 0)
+			if len(what.Runs) > 0 {
+				it.first = what.Runs[0].Physical
+			}
+			p.contentNotes(n, c, &what)
+		}
+		var other int32
+		if it.output, other = p.placing.File(c, n); other >= 0 && other != n {
+			p.note(n, "its name was taken by inode %d, written to %s", p.outline(other).Ino, p.items[other].output)
+			p.note(other, "inode %d had this name too, written to %s", c.Ino, it.output)
 		}
 	}
 	return p
+}
+
+// outline gives the candidate of item n.
+func (p *recoverPlan) outline(n int32) *undelete.Candidate {
+	return p.result.Outline(int(p.items[n].place))
+}
+
+// job makes what is to be done about item n.
+func (p *recoverPlan) job(n int32) *undelete.Job {
+	it := &p.items[n]
+	j := &undelete.Job{Candidate: p.result.At(int(it.place)), Output: it.output, Key: it.name()}
+	if it.action == writeFile {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		j.Contents = p.result.Contents(j.Candidate, p.reused)
+	}
+	return j
+}
+
+// name is what the item is known by in the journal.
+func (it *recoverItem) name() string {
+	if it.twin > 0 {
+		return fmt.Sprintf("%x-%d", it.key, it.twin+1)
+	}
+	return fmt.Sprintf("%x", it.key)
 }
 
 // action says what can be done about a candidate.
@@ -109,41 +161,59 @@ func (o *recoverOptions) action(c *undelete.Candidate) action {
 // maxNotes bounds what is told of one file.
 const maxNotes = 16
 
-func (it *recoverItem) note(format string, args ...any) {
-	if len(it.notes) < maxNotes {
-		it.notes = append(it.notes, fmt.Sprintf(format, args...))
+func (p *recoverPlan) note(n int32, format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.notes[n]) < maxNotes {
+		p.notes[n] = append(p.notes[n], fmt.Sprintf(format, args...))
 	}
 }
 
-func (it *recoverItem) contentNotes() {
-	c, what := it.job.Candidate, &it.job.Contents
+func (p *recoverPlan) contentNotes(n int32, c *undelete.Candidate, what *undelete.Contents) {
 	if what.Left > 0 {
-		it.note("%s left out: something else uses them by now", plural(what.Left, "block", "blocks"))
+		p.note(n, "%s left out: something else uses them by now", plural(what.Left, "block", "blocks"))
 	}
 	if what.Same > 0 {
-		it.note("%s left out: mapped at another place of the file already", plural(what.Same, "block", "blocks"))
+		p.note(n, "%s left out: mapped at another place of the file already", plural(what.Same, "block", "blocks"))
 	}
 	if what.Cut {
-		it.note("cut at the last block that is mapped; its size was %d", c.Size)
+		p.note(n, "cut at the last block that is mapped; its size was %d", c.Size)
 	}
 	if what.Size == 0 && !c.SizeKnown {
-		it.note("its size is not known, and nothing of it is mapped")
+		p.note(n, "its size is not known, and nothing of it is mapped")
 	}
 }
 
-// empty reports whether a file is written without contents though it may have had some.
-func (it *recoverItem) empty() bool {
-	return it.job.Contents.Size == 0 && !(it.job.Candidate.SizeKnown && it.job.Candidate.Size == 0)
+// finish notes what came of item n.
+func (p *recoverPlan) finish(n int32, done *undelete.Restored) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	it := &p.items[n]
+	it.done, it.size = true, done.Size
+	if done.Output != it.output {
+		p.moved[n] = done.Output
+	}
+	if sum, err := hex.DecodeString(done.SHA256); err == nil && len(sum) == len(p.sums[n]) {
+		p.sums[n] = [32]byte(sum)
+	}
+	notes := done.Notes
+	if done.Err != nil {
+		notes = append(notes[:len(notes):len(notes)], "unreadable, zeros in its place: "+done.Err.Error())
+	}
+	if notes != nil {
+		p.after[n] = notes
+	}
+}
+
+// written gives where item n was written.
+func (p *recoverPlan) written(n int32) string {
+	if moved, is := p.moved[n]; is {
+		return moved
+	}
+	return p.items[n].output
 }
 
 // allNotes are the notes of the plan and of the writing.
-func (it *recoverItem) allNotes() []string {
-	notes := it.notes
-	if it.done != nil {
-		notes = append(notes[:len(notes):len(notes)], it.done.Notes...)
-		if it.done.Err != nil {
-			notes = append(notes, "unreadable, zeros in its place: "+it.done.Err.Error())
-		}
-	}
-	return notes
+func (p *recoverPlan) allNotes(n int32) []string {
+	return slices.Concat(p.notes[n], p.after[n])
 }

@@ -62,8 +62,8 @@ func (o *recoverOptions) write(ctx context.Context, e *env, v *opened, dir *reco
 	if w.stop != nil {
 		plan.stopped = w.stop.Error()
 		for i := range plan.items {
-			if it := &plan.items[i]; it.action != listIt && it.done == nil && !it.failed {
-				it.note("not written: %s", plan.stopped)
+			if it := &plan.items[i]; it.action != listIt && !it.done && !it.failed {
+				plan.note(int32(i), "not written: %s", plan.stopped)
 			}
 		}
 	}
@@ -88,16 +88,18 @@ func (p *recoverPlan) needs(dir *recoverDir) (need uint64, manifest int64) {
 	const head, row = 16 << 10, 1200
 	manifest = head
 	for i := range p.items {
-		it := &p.items[i]
-		c := it.job.Candidate
-		manifest += row + 2*int64(len(it.job.Output)+len(c.Target)+len(c.Name)) + 4*int64(len(c.Path))
-		for _, text := range [][]string{c.Evidence, it.notes} {
+		it, c := &p.items[i], p.outline(int32(i))
+		manifest += row + 2*int64(len(it.output)+len(c.Target)+len(c.Name)) + 4*int64(len(c.Path))
+		for _, text := range [][]string{c.Evidence, p.notes[int32(i)]} {
 			for _, s := range text {
 				manifest += int64(len(s)) + 8
 			}
 		}
-		if _, done := dir.rows[it.job.Key]; !done && it.action == writeFile {
-			need += it.job.Contents.Data
+		if it.action != writeFile {
+			continue
+		}
+		if _, done := dir.rows[it.name()]; !done {
+			need += it.data
 		}
 	}
 	return need, manifest
@@ -125,19 +127,13 @@ func (o *recoverOptions) room(dir *recoverDir, need uint64) error {
 func (w *recovery) all(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var order []int
+	var order []int32
 	for i := range w.plan.items {
 		if w.plan.items[i].action == writeFile {
-			order = append(order, i)
+			order = append(order, int32(i))
 		}
 	}
-	first := func(i int) undelete.Block {
-		if runs := w.plan.items[i].job.Contents.Runs; len(runs) > 0 {
-			return runs[0].Physical
-		}
-		return 0
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(first(a), first(b)) })
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(w.plan.items[a].first, w.plan.items[b].first) })
 	var wg sync.WaitGroup
 	var next atomic.Int64
 	for range min(max(runtime.GOMAXPROCS(0), 2), 8) {
@@ -147,7 +143,7 @@ func (w *recovery) all(ctx context.Context) {
 				if k >= len(order) {
 					return
 				}
-				if w.one(ctx, &w.plan.items[order[k]]) != nil {
+				if w.one(ctx, order[k]) != nil {
 					cancel()
 				}
 			}
@@ -155,7 +151,7 @@ func (w *recovery) all(ctx context.Context) {
 	}
 	wg.Wait()
 	for i := range w.plan.items {
-		if it := &w.plan.items[i]; ctx.Err() == nil && (it.action == writeLink || it.action == makeFolder) && w.one(ctx, it) != nil {
+		if it := &w.plan.items[i]; ctx.Err() == nil && (it.action == writeLink || it.action == makeFolder) && w.one(ctx, int32(i)) != nil {
 			return
 		}
 	}
@@ -165,8 +161,9 @@ func (w *recovery) all(ctx context.Context) {
 }
 
 // one does what is to be done about one item. An error ends all.
-func (w *recovery) one(ctx context.Context, it *recoverItem) error {
-	row, before := w.dir.rows[it.job.Key]
+func (w *recovery) one(ctx context.Context, n int32) error {
+	it, job := &w.plan.items[n], w.plan.job(n)
+	row, before := w.dir.rows[job.Key]
 	var done *undelete.Restored
 	var err error
 	switch {
@@ -177,12 +174,12 @@ func (w *recovery) one(ctx context.Context, it *recoverItem) error {
 			done.Err = errors.New(row.Error)
 		}
 	case it.action == writeFile:
-		done, err = w.to.File(ctx, &it.job)
+		done, err = w.to.File(ctx, job)
 	case it.action == writeLink:
-		done, err = w.to.Symlink(&it.job)
+		done, err = w.to.Symlink(job)
 	default:
 		done = &undelete.Restored{}
-		done.Output, err = w.to.Folder(it.job.Output)
+		done.Output, err = w.to.Folder(it.output)
 	}
 	switch {
 	case err == nil:
@@ -193,13 +190,13 @@ func (w *recovery) one(ctx context.Context, it *recoverItem) error {
 		return err
 	default:
 		it.failed = true
-		it.note("not written: %v", err)
+		w.plan.note(n, "not written: %v", err)
 		return nil
 	}
-	if done.Output != it.job.Output && !it.kept {
+	if done.Output != it.output && !it.kept {
 		done.Notes = append(done.Notes, "its name was taken in the folder already")
 	}
-	it.done = done
+	w.plan.finish(n, done)
 	w.bar.count(int(w.files.Add(1)))
 	if done.Err != nil {
 		w.mu.Lock()
@@ -209,7 +206,7 @@ func (w *recovery) one(ctx context.Context, it *recoverItem) error {
 	if it.action != writeFile || it.kept {
 		return nil
 	}
-	row = journalRow{Key: it.job.Key, Output: done.Output, Size: done.Size, SHA256: done.SHA256, Notes: done.Notes}
+	row = journalRow{Key: job.Key, Output: done.Output, Size: done.Size, SHA256: done.SHA256, Notes: done.Notes}
 	if done.Err != nil {
 		row.Error = done.Err.Error()
 	}
@@ -253,30 +250,32 @@ func reason(err error) error {
 // finishFolders gives folders mode and times, those that lie deepest first. Of two
 // directories of one path the one that was deleted last counts.
 func (w *recovery) finishFolders() {
-	last := map[string]*recoverItem{}
+	last := map[string]int32{}
 	var outputs []string
 	for i := range w.plan.items {
-		it := &w.plan.items[i]
-		if it.action != makeFolder || it.done == nil || !w.to.Made(it.done.Output) && !w.dir.folders[it.done.Output] {
+		it, n := &w.plan.items[i], int32(i)
+		if it.action != makeFolder || !it.done || !w.to.Made(w.plan.written(n)) && !w.dir.folders[w.plan.written(n)] {
 			continue
 		}
-		was := last[it.job.Output]
-		if was == nil {
-			outputs = append(outputs, it.job.Output)
+		was, met := last[it.output]
+		if !met {
+			outputs = append(outputs, it.output)
 		}
-		if was == nil || it.job.Candidate.DeletedAt.After(was.job.Candidate.DeletedAt) {
-			last[it.job.Output] = it
+		if !met || w.plan.outline(n).DeletedAt.After(w.plan.outline(was).DeletedAt) {
+			last[it.output] = n
 		}
 	}
 	slices.SortFunc(outputs, func(a, b string) int {
 		return cmp.Or(cmp.Compare(strings.Count(b, "/"), strings.Count(a, "/")), cmp.Compare(a, b))
 	})
 	for _, output := range outputs {
-		it := last[output]
-		notes, err := w.to.FinishFolder(output, it.job.Candidate)
-		it.done.Notes = append(it.done.Notes, notes...)
+		n := last[output]
+		notes, err := w.to.FinishFolder(output, w.plan.job(n).Candidate)
+		if notes != nil {
+			w.plan.after[n] = append(w.plan.after[n], notes...)
+		}
 		if err != nil {
-			it.note("mode and times not restored: %v", reason(err))
+			w.plan.note(n, "mode and times not restored: %v", reason(err))
 		}
 	}
 }

@@ -79,8 +79,7 @@ func (c *caseReport) blockMap(ctx context.Context) (*blockMap, error) {
 // gather makes the layers: deleted files first, so that metadata lies above them.
 func (m *blockMap) gather(c *caseReport) {
 	var kept, lost, meta []unitSpan
-	for i := range c.deleted.Candidates {
-		d := &c.deleted.Candidates[i]
+	for d := range c.deleted.Outlines() {
 		if len(d.Runs) == 0 || d.Live || d.Technique == undelete.OldVersion {
 			continue
 		}

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 
 	"github.com/extscope/extscope/ext/audit"
@@ -270,15 +268,23 @@ func (c *caseReport) orphanTile() html.Tile {
 
 // deletedSection has the grades and the files, with the evidence for each.
 func (c *caseReport) deletedSection(ctx context.Context) html.Section {
-	counts := map[undelete.Grade]uint64{}
-	for i := range c.deleted.Candidates {
-		counts[c.deleted.Candidates[i].Grade]++
+	counts, places := map[undelete.Grade]uint64{}, map[undelete.Grade][]int32{}
+	for i := range c.deleted.Len() {
+		g := c.deleted.Outline(i).Grade
+		counts[g]++
+		places[g] = append(places[g], int32(i))
 	}
 	// The best come first, since the end may be cut.
-	best := slices.Clone(c.deleted.Candidates)
-	rank := func(d *undelete.Candidate) int { return slices.Index(undelete.Grades(), d.Grade) }
-	slices.SortStableFunc(best, func(a, b undelete.Candidate) int { return cmp.Compare(rank(&a), rank(&b)) })
-	table := deletedTable(ctx, &undelete.Result{Candidates: best}, func(*undelete.Candidate) bool { return true }, map[undelete.Grade]uint64{}, false)
+	best := func(yield func(*undelete.Candidate) bool) {
+		for _, g := range undelete.Grades() {
+			for _, i := range places[g] {
+				if !yield(c.deleted.At(int(i))) {
+					return
+				}
+			}
+		}
+	}
+	table := deletedTable(ctx, c.deleted, best, func(*undelete.Candidate) bool { return true }, map[undelete.Grade]uint64{}, false)
 	table.Title, table.Limit, table.All = "Deleted files and names", c.rows(htmlRows), c.command("deleted")
 	for i := range table.Columns {
 		if table.Columns[i].Key == "evidence" {
@@ -289,7 +295,7 @@ func (c *caseReport) deletedSection(ctx context.Context) html.Section {
 	if n := c.deleted.Unscanned; n > 0 {
 		text += fmt.Sprintf(" %s of free space were not scanned for stray metadata: --scan does that.", report.HumanSize(n))
 	}
-	return html.Section{ID: "deleted", Title: "Deleted files", Count: report.Grouped(uint64(len(c.deleted.Candidates))), Parts: []html.Part{
+	return html.Section{ID: "deleted", Title: "Deleted files", Count: report.Grouped(uint64(c.deleted.Len())), Parts: []html.Part{
 		{Text: text, Table: &report.Table{Key: "grades", Title: "Deleted files by grade", Columns: []report.Column{
 			{Key: "grade", Title: "GRADE", Style: gradeStyle}, {Key: "count", Title: "COUNT", Right: true}, {Key: "meaning", Title: "MEANS"},
 		}, Rows: func(yield func(report.Row, error) bool) {
@@ -315,8 +321,8 @@ var gradeMeanings = map[undelete.Grade]string{
 
 func (c *caseReport) deletedTile() html.Tile {
 	counts := map[undelete.Grade]uint64{}
-	for i := range c.deleted.Candidates {
-		counts[c.deleted.Candidates[i].Grade]++
+	for d := range c.deleted.Outlines() {
+		counts[d.Grade]++
 	}
 	var parts []string
 	for _, g := range undelete.Grades() {
@@ -324,7 +330,7 @@ func (c *caseReport) deletedTile() html.Tile {
 			parts = append(parts, report.Grouped(n)+" "+string(g))
 		}
 	}
-	return html.Tile{Label: "Deleted files", Value: report.Grouped(uint64(len(c.deleted.Candidates))), Note: strings.Join(parts, ", "), Section: "deleted"}
+	return html.Tile{Label: "Deleted files", Value: report.Grouped(uint64(c.deleted.Len())), Note: strings.Join(parts, ", "), Section: "deleted"}
 }
 
 // timeSection has the histogram, and the times about which something is odd.

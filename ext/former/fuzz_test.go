@@ -90,8 +90,8 @@ func lookAt(t *testing.T, image []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range r.Candidates {
-		if c := &r.Candidates[i]; c.Recoverable() && c.Size < 1<<22 {
+	for c := range r.All() {
+		if c.Recoverable() && c.Size < 1<<22 {
 			if err := r.CopyContents(ctx, &bytes.Buffer{}, c, r.Contents(c, false)); errors.Is(err, context.DeadlineExceeded) {
 				t.Fatal(err)
 			}

@@ -208,9 +208,9 @@ func (t *Timeline) addDeleted(rules *rules) {
 	if t.deleted == nil {
 		return
 	}
-	for i := range t.deleted.Candidates {
-		c := &t.deleted.Candidates[i]
-		if c.Live {
+	i := int32(-1)
+	for c := range t.deleted.All() {
+		if i++; c.Live {
 			continue // its inode is told of as it is
 		}
 		s := subject{ino: uint32(c.Ino), gen: c.Gen, size: c.Size, mode: c.Type}
@@ -219,7 +219,7 @@ func (t *Timeline) addDeleted(rules *rules) {
 			s.ino, s.size = uint32(c.Ino), c.Size
 			s.odd = rules.deleted(c.In)
 		}
-		s.state, s.from = Gone, int32(i)
+		s.state, s.from = Gone, i
 		if c.Technique == undelete.Orphan {
 			s.state = Orphan
 		}
@@ -227,7 +227,7 @@ func (t *Timeline) addDeleted(rules *rules) {
 			s.times[4] = stampOf(at)
 		}
 		if c.Ino != 0 {
-			t.formerly[identity{s.ino, s.gen}] = int32(i)
+			t.formerly[identity{s.ino, s.gen}] = i
 		}
 		t.subjects = append(t.subjects, s)
 	}
@@ -376,7 +376,7 @@ func (t *Timeline) fill(row *Row, s *subject) {
 			row.Source += ", fast commit"
 		}
 	case Gone, Orphan:
-		c := &t.deleted.Candidates[s.from]
+		c := t.deleted.Outline(int(s.from))
 		row.Source, row.Grade = string(c.Technique), c.Grade
 	}
 }
@@ -417,7 +417,7 @@ func (t *Timeline) each(row *Row, s *subject, yield func(*Row) bool) bool {
 		place, known = t.formerly[identity{s.ino, s.gen}]
 	}
 	if known {
-		c := &t.deleted.Candidates[place]
+		c := t.deleted.Outline(int(place))
 		row.Target = c.Target
 		switch {
 		case c.Path != nil:

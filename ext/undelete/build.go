@@ -8,7 +8,6 @@ import (
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/jbd2"
-	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
 )
 
@@ -22,7 +21,7 @@ func (f *finder) build(ctx context.Context) error {
 	for _, o := range list {
 		listed[o.Ino] = true
 	}
-	for _, l := range f.sorted() {
+	for l := range f.lives.sorted() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -35,7 +34,7 @@ func (f *finder) build(ctx context.Context) error {
 			continue
 		}
 		if c, ok := f.candidate(l, listed[l.ino]); ok {
-			f.result.Candidates = append(f.result.Candidates, c)
+			f.result.add(&c)
 		}
 	}
 	f.homeless()
@@ -89,9 +88,9 @@ func (f *finder) transaction(m moment) *jbd2.Transaction {
 
 // contents finds the map of an incarnation's contents.
 func (f *finder) contents(c *Candidate, l *life, listed bool) {
-	s := l.best
-	if s == nil {
-		if l.home == nil {
+	s := &l.best
+	if !s.known() {
+		if !l.home {
 			if !f.strayMap(c, l) {
 				c.Technique = NameOnly
 			}
@@ -101,27 +100,28 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 		return
 	}
 	cut := false
-	if s.in.Type() == layout.ModeRegular && s.in.Size() == 0 && l.full != nil {
-		s, cut = l.full, true
+	if full := f.fullOf(l); s.has(markEmpty) && full.known() {
+		s, cut = full, true
 	}
-	f.fill(c, s)
-	f.doubts(c, l, s)
+	in := f.inode(l.ino, s)
+	f.fill(c, s, in)
+	f.doubts(c, l, s, in)
 	switch {
 	case cut:
 		c.Technique = OldVersion
 		c.Evidence = append(c.Evidence, "the contents from before it was cut short")
 	case s.tx == latest && (listed || f.allocated(l.ino)):
 		c.Technique, c.orphan = Orphan, true
-		c.unsettled = f.running && justWritten(s.in.Mtime, f.lastCommit()) && (l.written.unsettled(s.in) || f.halfway(c))
+		c.unsettled = f.running && justWritten(in.Mtime, f.lastCommit()) && (f.writtenOf(l).unsettled(in) || f.halfway(c))
 		c.Evidence = append(c.Evidence, "deleted while open: its blocks are still its own")
 	case s.tx == latest:
 		c.Technique = InodeHome
-	case s.fast:
+	case s.has(markFast):
 		c.Technique = InodeFast
 	default:
 		c.Technique = InodeJournal
 	}
-	if s.stray {
+	if s.has(markStray) {
 		c.loose = true
 		c.Evidence = append(c.Evidence, "the inode as it was before all transactions that the log holds: a copy whose descriptor is gone, known by its checksum")
 	} else if t := f.transaction(s.tx); t != nil {
@@ -135,9 +135,8 @@ func (f *finder) allocated(ino Ino) bool {
 }
 
 // fill fills a candidate from one state of its inode.
-func (f *finder) fill(c *Candidate, s *state) {
-	in := s.in
-	c.In, c.tx, c.fast = in, s.tx, s.fast
+func (f *finder) fill(c *Candidate, s *state, in *ext.Inode) {
+	c.In, c.from, c.tx, c.fast = in, *s, s.tx, s.has(markFast)
 	c.Type, c.Size, c.SizeKnown, c.complete = in.Type(), in.Size(), true, true
 	switch {
 	case in.IsSymlink() && !f.fs.HasMap(in):
@@ -188,10 +187,12 @@ func (f *finder) reach(c *Candidate) uint64 {
 
 // residue looks for what deletion left of a map in the inode itself.
 func (f *finder) residue(c *Candidate, l *life) {
-	c.Type, c.tx = l.home.Type(), latest
-	m := f.newMapper(l.home, latest)
-	if f.fs.HasMap(l.home) && m.leftover() {
-		c.In, c.Runs, c.nodes, c.residue, c.complete = f.homeOf(l), m.runs, m.nodes, true, true
+	home := f.homeOf(l)
+	c.Type, c.tx = home.Type(), latest
+	m := f.newMapper(home, latest)
+	if f.fs.HasMap(home) && m.leftover() {
+		c.In, c.from = home, *l.today()
+		c.Runs, c.nodes, c.residue, c.complete = m.runs, m.nodes, true, true
 		c.Technique = IndexResidue
 		c.Size = f.reach(c)
 		f.trim(c)
@@ -201,16 +202,6 @@ func (f *finder) residue(c *Candidate, l *life) {
 	if !f.strayMap(c, l) && (f.o.Former != nil && f.o.Former.Other || !f.freedMap(c, l)) {
 		c.Technique = NameOnly
 	}
-}
-
-// homeOf gives the inode today of an incarnation, with its bytes.
-func (f *finder) homeOf(l *life) *ext.Inode {
-	if l.home != nil && l.home.Raw == nil {
-		if in, err := f.fs.Inode(l.ino); err == nil && in.Generation == l.gen {
-			l.home = in
-		}
-	}
-	return l.home
 }
 
 // slowTarget reads the target of a symlink from its block.

@@ -2,6 +2,7 @@ package undelete
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/extscope/extscope/ext"
@@ -18,11 +19,15 @@ func (f *finder) carve(ctx context.Context) error {
 	}
 	claimed := make(bitset, len(f.stray.free))
 	weak := map[Block]int{} // by first block, into the candidates
-	for i := range f.result.Candidates {
-		c := &f.result.Candidates[i]
+	for i := range f.result.Len() {
+		if f.result.list[i] == unkept {
+			continue
+		}
+		c := f.result.Outline(i)
 		switch {
 		case !c.Recoverable() && c.Grade != Overwritten:
 		case f.sized(ctx, c):
+			f.result.keep(i, c)
 			f.mark(claimed, c)
 		case c.weak():
 			weak[c.Runs[0].Physical] = i
@@ -39,26 +44,29 @@ func (f *finder) carve(ctx context.Context) error {
 	}
 	f.fail(err)
 	taken := make(bitset, len(f.stray.free))
-	var fresh []Candidate
+	var fresh []int
 	for k := range pieces {
 		p := &pieces[k]
 		if !p.Complete || len(p.Runs) == 0 {
 			continue
 		}
-		if i, ok := weak[p.Runs[0].Start]; ok && f.result.Candidates[i].In != nil {
-			f.refine(&f.result.Candidates[i], p)
-			delete(weak, p.Runs[0].Start)
-			f.mark(taken, &f.result.Candidates[i])
-			continue
+		if i, ok := weak[p.Runs[0].Start]; ok {
+			if c := f.result.Outline(i); c.from.known() {
+				f.refine(c, p)
+				f.result.keep(i, c)
+				delete(weak, p.Runs[0].Start)
+				f.mark(taken, c)
+				continue
+			}
 		}
 		c := carved(p)
 		f.mark(taken, &c)
-		fresh = append(fresh, c)
+		fresh = append(fresh, k)
 	}
 	// What is left of the weak ones, where no whole piece lies in them.
 	gone := map[int]bool{}
-	for _, i := range weak {
-		if c := &f.result.Candidates[i]; c.In == nil && f.meets(taken, c) {
+	for _, i := range slices.Sorted(maps.Values(weak)) {
+		if c := f.result.Outline(i); !c.from.known() && f.meets(taken, c) {
 			gone[i] = true
 		} else {
 			f.mark(taken, c)
@@ -68,23 +76,21 @@ func (f *finder) carve(ctx context.Context) error {
 		if p := &pieces[k]; !p.Complete && len(p.Runs) > 0 {
 			if c := carved(p); !f.meets(taken, &c) {
 				f.mark(taken, &c)
-				fresh = append(fresh, c)
+				fresh = append(fresh, k)
 			}
 		}
 	}
-	kept := f.result.Candidates[:0]
-	for i := range f.result.Candidates {
-		if !gone[i] {
-			kept = append(kept, f.result.Candidates[i])
-		}
+	f.result.drop(func(i int) bool { return gone[i] })
+	for _, k := range fresh {
+		c := carved(&pieces[k])
+		f.result.add(&c)
 	}
-	f.result.Candidates = append(kept, fresh...)
 	return nil
 }
 
 // weak reports whether nothing tells how long a candidate is: only its blocks are known.
 func (c *Candidate) weak() bool {
-	return !c.SizeKnown && len(c.Runs) > 0 && c.Type == layout.ModeRegular && (c.In == nil || c.Technique == FreedSet)
+	return !c.SizeKnown && len(c.Runs) > 0 && c.Type == layout.ModeRegular && (!c.from.known() || c.Technique == FreedSet)
 }
 
 // unclaimed gives the free runs that no candidate has.

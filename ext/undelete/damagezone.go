@@ -78,8 +78,8 @@ func (f *finder) lostTable(b Block, m ext.MetaRun, buf []byte) bool {
 		}
 	}
 	for i := range min(uint64(n), per) {
-		for _, l := range f.byIno[first+Ino(i)] {
-			if !l.live && l.home == nil && f.allocated(l.ino) {
+		for l := f.lives.first(first + Ino(i)); l != nil; l = f.lives.next(l) {
+			if !l.live && !l.home && f.allocated(l.ino) {
 				return true
 			}
 		}

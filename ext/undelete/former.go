@@ -2,7 +2,6 @@ package undelete
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -37,9 +36,8 @@ type formerWork struct {
 	active   bool // there is one
 	mu       sync.Mutex
 	suspects map[Ino]*ext.Inode // that are not credible
-	inodes   []*ext.Inode       // in use, until each has a candidate
-	whole    map[lifeKey]int32  // into the candidates
-	there    []nameRef          // names in directories that were there
+	inodes   []Ino              // in use, until each is known
+	there    heldNames          // names in directories that were there
 	budget   uint64             // blocks that files may still map, all together
 	claims   bitset             // blocks of files that were in use
 	twice    bitset             // those that two of them have
@@ -99,16 +97,17 @@ func (f *finder) keepInUse(in *ext.Inode) {
 	if f.o.Former == nil || f.fs.Reserved(in.Ino) && in.Ino != layout.RootIno {
 		return
 	}
-	one := f.fs.DecodeInode(bytes.Clone(in.Raw), in.Ino, in.Offset)
 	f.former.mu.Lock()
 	defer f.former.mu.Unlock()
 	if len(f.former.inodes) < maxLives {
-		f.former.inodes = append(f.former.inodes, one)
+		f.former.inodes = append(f.former.inodes, in.Ino)
+	} else {
+		f.limitLives()
 	}
 }
 
-// inUse makes candidates of the files that were in use, but for names and grades, and
-// notes the blocks that they have.
+// inUse makes incarnations of the files that were in use, and notes the blocks that they
+// have. Their candidates are made when all is known.
 func (f *finder) inUse(ctx context.Context) error {
 	if f.o.Former == nil {
 		return nil
@@ -118,26 +117,24 @@ func (f *finder) inUse(ctx context.Context) error {
 	w.budget = 4 * count // as files may share blocks
 	w.claims, w.twice = make(bitset, (count+63)/64), make(bitset, (count+63)/64)
 	w.zero, w.sound = make(bitset, (count+63)/64), make(bitset, (count+63)/64)
-	w.whole = make(map[lifeKey]int32, len(w.inodes))
-	f.result.Candidates = make([]Candidate, 0, len(w.inodes)+len(w.inodes)/64+64)
-	slices.SortFunc(w.inodes, func(a, b *ext.Inode) int { return cmp.Compare(a.Ino, b.Ino) })
-	for i, in := range w.inodes {
+	slices.Sort(w.inodes)
+	for _, ino := range w.inodes {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		in := f.inode(ino, &state{where: atHome})
 		if in.ChecksumOK && f.csum {
 			w.sound.set(Block(in.Offset / int64(f.fs.BlockSize())))
 		}
-		c := f.usedInode(in)
-		if c == nil {
+		l, c := f.usedInode(in)
+		if l == nil || l.slot == 0 {
 			continue
 		}
 		if n := mapped(c); n > w.budget {
-			c.Runs, c.nodes, c.complete = nil, nil, false
-			c.damage = append(c.damage, "files map more blocks than the volume has")
-		} else {
-			w.budget -= n
+			l.over = true
+			continue
 		}
+		w.budget -= mapped(c)
 		for _, r := range c.Runs {
 			if r.Kind == ext.Data {
 				w.claim(r.Physical, r.Len)
@@ -146,32 +143,31 @@ func (f *finder) inUse(ctx context.Context) error {
 		for _, b := range c.nodes {
 			w.claim(b, 1)
 		}
-		w.inodes[i] = nil
 	}
 	w.inodes = nil
-	clear(f.byIno)
 	return f.settle(ctx)
 }
 
-// usedInode makes the incarnation and the candidate of an inode that was in use, nil for
-// the root.
-func (f *finder) usedInode(in *ext.Inode) *Candidate {
+// usedInode makes the incarnation of an inode that was in use, and promises its candidate a
+// place, but for that of the root. The candidate that it gives has what the inode itself
+// tells.
+func (f *finder) usedInode(in *ext.Inode) (*life, *Candidate) {
 	l := f.life(in)
 	if l == nil {
-		return nil
+		return nil, nil
 	}
-	l.live, l.home = true, in
-	l.best = &state{in: in, tx: latest}
+	l.live, l.home, l.mode = true, true, in.Type()
+	l.best = newState(in, latest, false)
+	l.best.where = atHome
 	if in.Ino == layout.RootIno {
-		return nil
+		return l, nil
 	}
-	f.former.whole[l.lifeKey] = int32(len(f.result.Candidates))
-	f.result.Candidates = append(f.result.Candidates, Candidate{Ino: in.Ino, Gen: in.Generation, Type: in.Type(), inUse: true})
-	c := &f.result.Candidates[len(f.result.Candidates)-1]
-	f.fill(c, l.best)
-	c.Technique = InUse
-	c.Evidence = append(make([]string, 0, 4), "in use when the file system was last whole")
-	return c
+	if l.slot == 0 {
+		l.slot = f.result.promise() + 1
+	}
+	c := &Candidate{}
+	f.fill(c, &l.best, in)
+	return l, c
 }
 
 func (w *formerWork) claim(b Block, n uint64) {
@@ -188,20 +184,15 @@ func (f *finder) thereName(dir Ino, gen uint32, ino Ino, typ uint8, name []byte)
 	if f.o.Former == nil || string(name) == "." || string(name) == ".." {
 		return
 	}
-	n := nameRef{dir: dir, dirGen: gen, ino: ino, tx: latest, typ: typ, name: bytes.Clone(name), source: inDirectory, kept: true}
 	f.former.mu.Lock()
 	defer f.former.mu.Unlock()
-	if len(f.former.there) < maxNames {
-		f.former.there = append(f.former.there, n)
-	}
+	f.hold(&nameRef{dir: dir, dirGen: gen, ino: ino, tx: latest, typ: typ, name: name, source: fromDir})
 }
 
-// lostName takes a name, of a directory that is lost, of a file of which nothing else is
-// known.
-func (f *finder) lostName(n nameRef) {
-	if len(f.former.there) < maxNames {
-		n.name, n.kept = bytes.Clone(n.name), true
-		f.former.there = append(f.former.there, n)
+// hold keeps a name, of a directory that was there or is lost, until its file is known.
+func (f *finder) hold(n *nameRef) {
+	if !f.former.there.add(n) {
+		f.limitNames()
 	}
 }
 
@@ -226,36 +217,30 @@ func (f *finder) soundDirBlock(b []byte, at Block, dir Ino, gen uint32) bool {
 // those of which nothing else is known.
 func (f *finder) bindNames(last bool) {
 	w := &f.former
-	slices.SortFunc(w.there, func(a, b nameRef) int {
-		return cmp.Or(cmp.Compare(a.dir, b.dir), bytes.Compare(a.name, b.name), cmp.Compare(a.ino, b.ino))
-	})
-	rest := w.there[:0]
-	for _, n := range w.there {
-		if f.byIno[n.ino] != nil {
-			f.addName(n)
-			continue
+	there := w.there
+	w.there = heldNames{}
+	there.each(func(n *nameRef) {
+		if f.lives.first(n.ino) != nil {
+			f.addName(*n)
+			return
 		}
 		if !last {
-			rest = append(rest, n)
-			continue
+			f.hold(n)
+			return
 		}
 		if in := w.suspects[n.ino]; in != nil && (n.typ == layout.FTUnknown || n.typ == layout.FTOfMode(in.Mode)) {
-			f.usedInode(in)
-			if l := f.lives[lifeKey{in.Ino, in.Generation}]; l != nil {
-				f.byIno[n.ino] = append(f.byIno[n.ino], l)
-				f.addName(n)
+			if l, _ := f.usedInode(in); l != nil {
+				f.addName(*n)
 			}
-			continue
+			return
 		}
-		if uint32(n.ino) > f.fs.InodesCount() || f.fs.Reserved(n.ino) || n.ino == layout.RootIno || len(f.lives) >= maxLives {
-			continue
+		if uint32(n.ino) > f.fs.InodesCount() || f.fs.Reserved(n.ino) || n.ino == layout.RootIno {
+			return
 		}
-		l := &life{lifeKey: lifeKey{n.ino, 0}, first: latest, last: -1, mode: modeOfFT(n.typ)}
-		f.lives[l.lifeKey] = l
-		f.byIno[n.ino] = append(f.byIno[n.ino], l)
-		f.addName(n)
-	}
-	w.there = slices.Clip(slices.Clone(rest))
+		if f.newLife(lifeKey{n.ino, 0}, modeOfFT(n.typ)) != nil {
+			f.addName(*n)
+		}
+	})
 }
 
 // modeOfFT gives the type that a directory entry tells, 0 where it tells none.
@@ -309,17 +294,20 @@ func (f *finder) overwritten(off, n int64) bool {
 
 // inUseCandidate makes the candidate of a file that was in use.
 func (f *finder) inUseCandidate(l *life) {
-	i, there := f.former.whole[l.lifeKey]
-	if !there {
+	if l.slot == 0 {
 		return
 	}
-	c := &f.result.Candidates[i]
-	if !c.complete && l.best != nil {
-		f.fill(c, l.best) // stray nodes are known by now
-		c.Technique = InUse
+	c := Candidate{Ino: l.ino, Gen: l.gen, inUse: true}
+	f.fill(&c, &l.best, f.inode(l.ino, &l.best))
+	c.Technique, c.Type = InUse, c.In.Type()
+	c.Evidence = append(make([]string, 0, 4), "in use when the file system was last whole")
+	if l.over {
+		c.Runs, c.nodes, c.complete = nil, nil, false
+		c.damage = append(c.damage, "files map more blocks than the volume has")
 	}
-	f.nameIt(c, l)
-	f.grade(c)
+	f.nameIt(&c, l)
+	f.grade(&c)
+	f.result.keep(int(l.slot-1), &c)
 }
 
 // below gives the path of a file from the first directory above it whose own place is
@@ -328,19 +316,15 @@ func (f *finder) below(l *life) []byte {
 	var parts [][]byte
 	for seen := map[lifeKey]bool{}; !seen[l.lifeKey] && len(parts) < maxDepth; {
 		seen[l.lifeKey] = true
-		var up *life
-		for _, i := range f.byAge(l) {
-			n := &f.names[i]
-			if up = f.lives[lifeKey{n.dir, n.dirGen}]; up != nil {
-				parts = append(parts, n.name)
-				break
-			}
-			parts = append(parts, n.name)
-			up = &life{lifeKey: lifeKey{n.dir, n.dirGen}}
+		names := f.byAge(l)
+		if len(names) == 0 {
 			break
 		}
+		n := &names[0]
+		parts = append(parts, n.name)
+		up := f.lives.of(lifeKey{n.dir, n.dirGen})
 		if up == nil {
-			break
+			up = &life{lifeKey: lifeKey{n.dir, n.dirGen}}
 		}
 		l = up
 	}

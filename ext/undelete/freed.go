@@ -24,18 +24,15 @@ const maxFreedRuns = 1 << 20
 
 // goneAt notes which transaction deleted an inode of which the log has no state from
 // before: the first that has it deleted, where the log reaches back to the deletion.
-func (f *finder) goneAt(l *life, tx moment, dtime uint32, ctime time.Time) {
-	if l == nil || l.gone != 0 || dtime <= f.fs.Super.InodesCount {
+func (f *finder) goneAt(l *life, e *event) {
+	if l == nil || l.gone != 0 || e.dtime <= f.fs.Super.InodesCount {
 		return
 	}
-	at := time.Unix(int64(dtime), 0)
-	if ctime.Unix() == int64(dtime) {
-		at = ctime // deletion sets both, and this one is finer
-	}
+	at := time.Unix(int64(e.dtime), int64(max(e.nsec, 0))) // deletion sets ctime too, and this one is finer
 	for i, t := range f.log.Transactions() {
 		if f.log.TookEffect(i) && !t.CommitTime.IsZero() {
 			if t.CommitTime.Before(at) {
-				l.gone, l.dtime = tx, dtime
+				l.gone, l.dtime = e.tx, e.dtime
 			}
 			return
 		}
@@ -55,10 +52,10 @@ func (f *finder) freedSets() map[int]*freedSet {
 		return f.freed // of a freed cluster it is not known how much was in use
 	}
 	mapped := map[int][]*life{}
-	for _, l := range f.sorted() {
+	for l := range f.lives.sorted() {
 		switch {
 		case l.live || l.gone == 0 || l.gone.tx() >= len(f.log.Transactions()) || l.gone != after(l.gone.tx(), 0):
-		case l.best == nil && f.lostMap(l):
+		case !l.best.known() && f.lostMap(l):
 			set := f.freed[l.gone.tx()]
 			if set == nil {
 				set = &freedSet{whole: !f.shrunk[l.gone.tx()]}
@@ -91,31 +88,32 @@ func (f *finder) lostMap(l *life) bool {
 	if l.typ() != layout.ModeRegular || len(f.stray.nodes[l.lifeKey]) > 0 {
 		return false
 	}
-	if l.home == nil {
+	home := f.homeOf(l)
+	if home == nil {
 		return true
 	}
-	if l.home.HasInline() || !l.home.Mtime.Equal(l.home.Ctime) {
+	if home.HasInline() || !home.Mtime.Equal(home.Ctime) {
 		return false // truncation sets both, of a file that has blocks
 	}
-	return !f.newMapper(l.home, latest).leftover()
+	return !f.newMapper(home, latest).leftover()
 }
 
 // blocksOf are the blocks of an incarnation whose map is known.
 func (f *finder) blocksOf(l *life) []ext.Run {
-	s := l.best
-	if s == nil && l.home != nil {
-		s = &state{in: l.home, tx: latest}
+	s := &l.best
+	switch full := f.fullOf(l); {
+	case !s.known() && l.home:
+		s = l.today()
+	case !s.known():
+		return nil
+	case full.known():
+		s = full
 	}
-	if s == nil {
+	in := f.inode(l.ino, s)
+	if !f.fs.HasMap(in) {
 		return nil
 	}
-	if s.in.Size() == 0 && l.full != nil {
-		s = l.full
-	}
-	if !f.fs.HasMap(s.in) {
-		return nil
-	}
-	m := f.newMapper(s.in, s.tx)
+	m := f.newMapper(in, s.tx)
 	if m.read(); len(m.runs) == 0 {
 		m.leftover()
 	}
@@ -123,8 +121,8 @@ func (f *finder) blocksOf(l *life) []ext.Run {
 	for _, n := range m.nodes {
 		out = append(out, ext.Run{Physical: n, Len: 1})
 	}
-	if s.in.FileACL != 0 {
-		out = append(out, ext.Run{Physical: s.in.FileACL, Len: 1})
+	if in.FileACL != 0 {
+		out = append(out, ext.Run{Physical: in.FileACL, Len: 1})
 	}
 	return out
 }
@@ -197,15 +195,16 @@ func subtract(runs []ext.Run, gone []ext.Run) []ext.Run {
 // where it is the only one whose map is lost. The blocks of a file with extents are in
 // order, mostly; where the extents began its inode still tells.
 func (f *finder) freedMap(c *Candidate, l *life) bool {
-	if l.home == nil || l.home.Flags&layout.FlagExtents == 0 || !l.home.IsRegular() || l.gone == 0 {
+	home := f.homeOf(l)
+	if home == nil || home.Flags&layout.FlagExtents == 0 || !home.IsRegular() || l.gone == 0 {
 		return false
 	}
 	set := f.freedSets()[l.gone.tx()]
 	if set == nil || !set.whole || len(set.files) != 1 || set.files[0] != l || len(set.runs) == 0 {
 		return false
 	}
-	runs := placeRuns(set.runs, extentStarts(l.home))
-	c.In = f.homeOf(l)
+	runs := placeRuns(set.runs, extentStarts(home))
+	c.In, c.from = home, *l.today()
 	f.strayFile(c, runs, nil)
 	c.Technique = FreedSet
 	c.Evidence = append(c.Evidence, fmt.Sprintf("the %d blocks that transaction %d freed, beside those of files whose maps are known; their order is inferred", mapped(c), c.Sequence))
@@ -267,8 +266,9 @@ func (f *finder) freedFiles(ctx context.Context, known bitset) error {
 		set := sets[tx]
 		var apart, indirect bool
 		for _, l := range set.files {
-			apart = apart || l.home == nil || len(extentStarts(l.home)) > 1
-			indirect = indirect || l.home == nil || l.home.Flags&layout.FlagExtents == 0
+			home := f.homeOf(l)
+			apart = apart || home == nil || len(extentStarts(home)) > 1
+			indirect = indirect || home == nil || home.Flags&layout.FlagExtents == 0
 		}
 		for _, r := range set.runs {
 			if err := ctx.Err(); err != nil {
@@ -349,5 +349,5 @@ func (f *finder) freedPiece(r ext.Run, tx int, set *freedSet) {
 	c.Technique = FreedSet
 	c.Evidence = append(c.Evidence, fmt.Sprintf("transaction %d freed its blocks with those of %d files whose maps are lost; it begins and ends where blocks before and after were not freed, or end in zeros", t.Sequence, len(set.files)))
 	f.grade(&c)
-	f.result.Candidates = append(f.result.Candidates, c)
+	f.result.add(&c)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -48,7 +49,7 @@ func FuzzFind(f *testing.F) {
 
 // findAll asks for all that was deleted of an image, and for its contents, within a
 // time that no sound way through a small image takes. It gives the candidates.
-func findAll(t testing.TB, image []byte, o Options) []Candidate {
+func findAll(t testing.TB, image []byte, o Options) []*Candidate {
 	t.Helper()
 	v, err := replay.Open(bytes.NewReader(image), int64(len(image)), replay.Options{})
 	if err != nil {
@@ -60,12 +61,12 @@ func findAll(t testing.TB, image []byte, o Options) []Candidate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range r.Candidates {
-		if c := &r.Candidates[i]; c.Recoverable() && c.Size < 1<<22 {
+	for c := range r.All() {
+		if c.Recoverable() && c.Size < 1<<22 {
 			if err := r.Copy(ctx, &bytes.Buffer{}, c); errors.Is(err, context.DeadlineExceeded) {
 				t.Fatal(err)
 			}
 		}
 	}
-	return r.Candidates
+	return slices.Collect(r.All())
 }

@@ -126,6 +126,7 @@ func (f *finder) grade(c *Candidate) {
 		}
 	}
 	authentic := c.In != nil && c.In.ChecksumOK
+	f.journalsData = f.journalsData || c.In != nil && c.In.Flags&layout.FlagJournalData != 0
 	if c.In != nil && f.csum {
 		if authentic {
 			say("the inode's checksum holds")
@@ -207,11 +208,18 @@ func (f *finder) nodesUsed(c *Candidate) bool {
 // first: where they were deleted before it went home, it never did, and their blocks
 // hold what was there before.
 func (f *finder) homeless() {
-	for i := range f.result.Candidates {
-		c := &f.result.Candidates[i]
+	if !f.dataLogged && !f.journalsData {
+		return
+	}
+	for i := range f.result.Len() {
+		if f.result.list[i] == unkept {
+			continue
+		}
+		c := f.result.At(i)
 		if c.Grade == Intact && c.Type == layout.ModeRegular && c.Coverage.Free > 0 && (f.dataLogged || c.In.Flags&layout.FlagJournalData != 0) {
 			c.Grade = Unproven
 			c.Evidence = append(c.Evidence, "the file system journals data: what was deleted before it was written home never was")
+			f.result.keep(i, c)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func (f *finder) likely(ctx context.Context, all []stray) error {
 			leaves = append(leaves, s)
 		case s.kind == strayDir:
 			if l := f.deadDir(s.ino); l != nil {
-				f.strayNames(s, l.lifeKey, "a freed block of its directory, which names itself")
+				f.strayNames(s, l.lifeKey, fromSelfNamed)
 			} else {
 				rest = append(rest, s)
 			}
@@ -42,9 +42,9 @@ func (f *finder) likely(ctx context.Context, all []stray) error {
 		case l == nil:
 			rest = append(rest, p.stray)
 		case p.tie:
-			f.strayNames(p.stray, l.lifeKey, "a freed block of its directory, by the hashes of its names, which fit another as well")
+			f.strayNames(p.stray, l.lifeKey, fromHashesTied)
 		default:
-			f.strayNames(p.stray, l.lifeKey, "a freed block of its directory, by the hashes of its names")
+			f.strayNames(p.stray, l.lifeKey, fromHashes)
 		}
 	}
 	return f.homelessNames(ctx, rest)
@@ -52,13 +52,13 @@ func (f *finder) likely(ctx context.Context, all []stray) error {
 
 // deadDir is the newest incarnation of a number that was a directory and is gone.
 func (f *finder) deadDir(ino Ino) *life {
-	list := f.byIno[ino]
-	for i := len(list) - 1; i >= 0; i-- {
-		if !list[i].live && list[i].typ() == layout.ModeDir {
-			return list[i]
+	var found *life
+	for l := f.lives.first(ino); l != nil; l = f.lives.next(l) {
+		if !l.live && l.typ() == layout.ModeDir {
+			found = l
 		}
 	}
-	return nil
+	return found
 }
 
 // homelessNames takes names of which the directory is not known, for those that have
@@ -73,8 +73,8 @@ func (f *finder) homelessNames(ctx context.Context, blocks []stray) error {
 			continue
 		}
 		f.eachName(buf, func(e *layout.Dirent) {
-			n := nameRef{ino: e.Ino, tx: -1, typ: e.Type, name: e.Name, source: "a freed block of a directory that is not known"}
-			if l := f.owner(&n); l != nil && len(l.names) == 0 {
+			n := nameRef{ino: e.Ino, tx: -1, typ: e.Type, name: e.Name, source: fromHomeless}
+			if l := f.owner(&n); l != nil && l.names == 0 {
 				f.addName(n)
 			}
 		})

@@ -257,7 +257,7 @@ func (f *finder) indirectFiles(ctx context.Context, known bitset) error {
 		c := &files[i]
 		if f.claim(known, c) {
 			f.grade(c)
-			f.result.Candidates = append(f.result.Candidates, *c)
+			f.result.add(c)
 		}
 	}
 	return nil

@@ -94,8 +94,8 @@ func TestLadder(t *testing.T) {
 			name := strings.TrimPrefix(name, "undelete/")
 			r := find(t, image, nil, undelete.Options{Versions: name == "versions", Carve: name == "carve"})
 			var got []string
-			for i := range r.Candidates {
-				got = append(got, found(t, r, &r.Candidates[i], gone))
+			for c := range r.All() {
+				got = append(got, found(t, r, c, gone))
 			}
 			want := slices.Sorted(slices.Values(ladder[name]))
 			if slices.Sort(got); !slices.Equal(got, want) {

@@ -7,19 +7,13 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/jbd2"
 	"github.com/extscope/extscope/ext/layout"
 )
 
 var le = binary.LittleEndian
-
-// A lifeKey is an incarnation: a file, by its inode number and generation.
-type lifeKey struct {
-	ino Ino
-	gen uint32
-}
 
 // A moment orders what the log tells: the end of a transaction, and behind it that of
 // each fast commit. Moments are compared as numbers.
@@ -36,113 +30,120 @@ func after(tx, fast int) moment { return moment(tx)<<16 | moment(min(fast, maxFa
 // tx is the transaction that a moment belongs to.
 func (m moment) tx() int { return int(m >> 16) }
 
-// A life is what is known of an incarnation.
-type life struct {
-	lifeKey
-	first moment // the first transaction that has it in use
-	last  moment // the last one
-	gone  moment // the first one behind that has not; latest where only the inode itself tells, 0 unknown
-	dtime uint32
-
-	written written // when the blocks that it had last were new
-	ended   bool    // end is known
-	end     uint64  // i_version once it was deleted, which counts the changes before
-
-	best  *state // the newest that holds contents
-	full  *state // the newest that is not empty, where best is
-	older []*state
-	home  *ext.Inode // the inode today, where it is still this incarnation's; without Raw where it holds nothing
-	live  bool       // it is in use today
-	mode  uint16     // its type, where neither a state nor home tells
-	names []int      // indices into finder.names
-}
-
-// A state is one state of an inode.
-type state struct {
-	in   *ext.Inode
-	tx   moment
-	fast bool
-
-	stray bool // of a copy that no descriptor covers: the time is not known
-}
-
-// maxLives bounds the incarnations that are kept.
-const maxLives = 1 << 22
-
-func (f *finder) life(in *ext.Inode) *life {
-	k := lifeKey{in.Ino, in.Generation}
-	l := f.lives[k]
-	if l == nil && len(f.lives) < maxLives {
-		l = &life{lifeKey: k, first: latest, last: -1, mode: in.Type()}
-		f.lives[k] = l
-	}
-	return l
-}
-
 // youngSeconds is how long a transaction may last, and some: the commit interval is 5.
 const youngSeconds = 30
+
+// An event is one state of an inode in the log, as far as it takes to tell what came of it.
+type event struct {
+	ino   Ino
+	gen   uint32
+	tx    moment
+	held  uint64 // in units of 512 bytes
+	dtime uint32
+	nsec  int32 // of its ctime, where that is of the second dtime; else -1
+
+	version uint32
+	first   uint32 // block, as far as it takes to tell two apart
+	inUse   bool
+	young   bool // deleted within seconds of its birth
+	took    bool // a regular file; of one that is gone, with blocks when it went
+}
+
+// maxEvents bounds those of one block of inodes, and of all inodes that fast commits record.
+const maxEvents = 1 << 23
 
 // gatherLog takes the inodes that the log has.
 func (f *finder) gatherLog(ctx context.Context) error {
 	if f.log == nil {
 		return nil
 	}
-	type event struct {
-		ino   Ino
-		gen   uint32
-		tx    moment
-		dtime uint32
-		held  uint64 // in units of 512 bytes
-		ctime time.Time
-		inUse bool
-		young bool // deleted within seconds of its birth
-		took  bool // a regular file; of one that is gone, with blocks when it went
-
-		version uint32
-		first   uint32 // block, as far as it takes to tell two apart
-	}
-	var events []event
-	err := f.log.EachInode(ctx, nil, func(txIndex, nth int, in, before *ext.Inode) {
-		tx, fast := after(txIndex, nth), nth > 0
-		if len(events) < 1<<23 {
-			events = append(events, event{in.Ino, in.Generation, tx, in.Dtime, f.fs.Blocks512(in), in.Ctime, in.Links > 0 && in.Mode != 0,
-				in.Crtime.IsZero() || in.Dtime > 0 && int64(in.Dtime)-in.Crtime.Unix() < youngSeconds,
-				in.Type() == layout.ModeRegular && (in.Links > 0 || fast || in.Mtime.Equal(in.Ctime)), uint32(in.Version), firstBlock(in)})
-		}
-		if in.Mode == 0 || f.fs.Reserved(in.Ino) {
-			return
-		}
-		if !f.o.Versions && f.today.has(in.Ino, in.Generation) {
-			return // it is told apart from those before it below, if there are any
-		}
-		l := f.life(in)
-		if l == nil {
-			return
-		}
-		switch {
-		case in.Links > 0:
-			l.first, l.last = min(l.first, tx), max(l.last, tx)
-			if !fast {
-				f.see(&l.written, in, f.born(in, before, txIndex), tx)
-			}
-		case !fast && (l.home == nil || f.view.FastCommits > 0):
-			l.ended, l.end = true, in.Version
-		}
-		l.live = f.today.has(in.Ino, in.Generation)
-		f.take(l, in, tx, fast)
-	})
-	if err != nil {
-		return err
-	}
-	dead := map[Ino]bool{}
-	for k := range f.lives {
-		dead[k.ino] = true
-	}
 	f.hidden = map[int]bool{}
+	recorded := f.recorded()
+	var events, late []event // those of a block, and of inodes in fast commits, which come last
+	block := int64(-1)
+	err := f.log.EachInode(ctx, nil, func(txIndex, nth int, in, before *ext.Inode) {
+		off, _ := f.fs.InodeOffset(in.Ino)
+		if at := off / int64(f.fs.BlockSize()); at != block || nth > 0 {
+			f.follow(events)
+			events, block = events[:0], at
+		}
+		list := &events
+		if recorded[in.Ino] {
+			list = &late
+		}
+		if len(*list) < maxEvents {
+			*list = append(*list, f.event(txIndex, nth, in))
+		} else {
+			f.limit("the log has more than %d states of inodes: what those beyond tell is left out", maxEvents)
+		}
+		f.takeLogged(txIndex, nth, in, before)
+	})
+	f.follow(events)
+	f.follow(late)
+	return err
+}
+
+// recorded are the inodes that fast commits record.
+func (f *finder) recorded() map[Ino]bool {
+	out := map[Ino]bool{}
+	for _, fc := range f.log.Journal.FastCommits() {
+		for i := range fc.Records {
+			if r := &fc.Records[i]; r.Tag == jbd2.FCInode {
+				out[r.Ino] = true
+			}
+		}
+	}
+	return out
+}
+
+func (f *finder) event(txIndex, nth int, in *ext.Inode) event {
+	e := event{ino: in.Ino, gen: in.Generation, tx: after(txIndex, nth), held: f.fs.Blocks512(in), dtime: in.Dtime, nsec: -1,
+		version: uint32(in.Version), first: firstBlock(in), inUse: in.Links > 0 && in.Mode != 0,
+		young: in.Crtime.IsZero() || in.Dtime > 0 && int64(in.Dtime)-in.Crtime.Unix() < youngSeconds,
+		took:  in.Type() == layout.ModeRegular && (in.Links > 0 || nth > 0 || in.Mtime.Equal(in.Ctime))}
+	if in.Ctime.Unix() == int64(in.Dtime) {
+		e.nsec = int32(in.Ctime.Nanosecond())
+	}
+	return e
+}
+
+// takeLogged takes a state of an inode that the log has.
+func (f *finder) takeLogged(txIndex, nth int, in, before *ext.Inode) {
+	tx, fast := after(txIndex, nth), nth > 0
+	if in.Mode == 0 || f.fs.Reserved(in.Ino) {
+		return
+	}
+	if !f.o.Versions && f.today.has(in.Ino, in.Generation) {
+		return // it is told apart from those before it by follow, if there are any
+	}
+	l := f.life(in)
+	if l == nil {
+		return
+	}
+	switch {
+	case in.Links > 0:
+		l.first, l.last = min(l.first, tx), max(l.last, tx)
+		if !fast {
+			if l.written == 0 {
+				n, _ := f.writes.add()
+				l.written = n + 1
+			}
+			f.see(f.writtenOf(l), in, f.born(in, before, txIndex), tx)
+		}
+	case !fast && (!l.home || f.view.FastCommits > 0):
+		l.ended, l.end = true, in.Version
+	}
+	l.live = f.today.has(in.Ino, in.Generation)
+	f.take(l, in, tx, fast)
+}
+
+// follow tells from the states of inodes what became of each: all states of an inode are
+// among them.
+func (f *finder) follow(events []event) {
 	slices.SortStableFunc(events, func(a, b event) int { return cmp.Or(cmp.Compare(a.ino, b.ino), cmp.Compare(a.tx, b.tx)) })
 	for i := range events {
 		b := &events[i]
-		if b.inUse && dead[b.ino] && f.today.has(b.ino, b.gen) {
+		if b.inUse && f.lives.first(b.ino) != nil && f.today.has(b.ino, b.gen) {
 			f.living(b.ino, b.gen, b.tx)
 		}
 		fresh := i == 0 || events[i-1].ino != b.ino || events[i-1].gen != b.gen
@@ -155,7 +156,7 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		}
 		if i == 0 || events[i-1].ino != b.ino {
 			if !b.inUse {
-				f.goneAt(f.lives[lifeKey{b.ino, b.gen}], b.tx, b.dtime, b.ctime)
+				f.goneAt(f.lives.of(lifeKey{b.ino, b.gen}), b)
 			}
 			continue
 		}
@@ -168,20 +169,19 @@ func (f *finder) gatherLog(ctx context.Context) error {
 		if a.gen == b.gen && a.inUse && b.took && rewritten(a.version, b.version, a.held, b.held, a.first != b.first, b.inUse) {
 			f.hidden[b.tx.tx()] = true
 		}
-		if a.ino != b.ino || !a.inUse || b.inUse && a.gen == b.gen {
+		if !a.inUse || b.inUse && a.gen == b.gen {
 			continue
 		}
 		if a.tx != after(a.tx.tx(), 0) {
 			f.hidden[b.tx.tx()] = true // what it took in a fast commit, no bitmap need have
 		}
-		if l := f.lives[lifeKey{a.ino, a.gen}]; l != nil {
+		if l := f.lives.of(lifeKey{a.ino, a.gen}); l != nil {
 			l.gone = b.tx
 			if a.gen == b.gen && b.dtime > f.fs.Super.InodesCount {
 				l.dtime = b.dtime
 			}
 		}
 	}
-	return nil
 }
 
 // rewritten reports whether a file that took and freed blocks between two states of it
@@ -207,62 +207,73 @@ func (f *finder) born(in, before *ext.Inode, tx int) bool {
 // living notes that an inode which is in use had its number at some moment already.
 func (f *finder) living(ino Ino, gen uint32, tx moment) {
 	k := lifeKey{ino, gen}
-	l := f.lives[k]
+	l := f.lives.of(k)
 	if l == nil {
 		in, err := f.fs.Inode(ino)
-		if err != nil || len(f.lives) >= maxLives {
+		if err != nil {
 			return
 		}
-		l = &life{lifeKey: k, first: latest, last: -1, live: true, mode: in.Mode}
-		f.lives[k] = l
+		if l = f.newLife(k, in.Mode); l == nil {
+			return
+		}
+		l.live = true
 	}
 	l.first, l.last = min(l.first, tx), max(l.last, tx)
 }
 
-// take keeps a copy of a state, if it is the newest of its kind.
+// take keeps a state, if it is the newest of its kind.
 func (f *finder) take(l *life, in *ext.Inode, tx moment, fast bool) {
-	s := state{in: in, tx: tx, fast: fast, stray: tx == strayUncovered}
-	if !f.holds(in) || !s.newer(l.best) && (s.empty() || !s.newer(l.full)) && !f.o.Versions {
+	s := newState(in, tx, fast)
+	if !f.holds(in) || !s.newer(&l.best) && (s.has(markEmpty) || !s.newer(f.fullOf(l))) && !f.o.Versions {
 		return
 	}
-	own := *in
-	own.Raw = bytes.Clone(in.Raw)
-	s.in = &own
 	if fast {
-		f.lengthen(l, &s)
+		in = f.lengthen(l, in)
 	}
-	f.keep(l, &s)
+	if f.place(&s, in) {
+		f.keepState(l, s)
+	}
 }
 
-// keep keeps a state, if it is the newest of its kind.
-func (f *finder) keep(l *life, s *state) {
-	if s.newer(l.best) {
-		if f.o.Versions && l.best != nil {
-			l.older = append(l.older, l.best)
+// keepState keeps a state, if it is the newest of its kind.
+func (f *finder) keepState(l *life, s state) {
+	full := *f.fullOf(l)
+	if !s.has(markEmpty) && s.newer(&full) {
+		full = s
+	}
+	if s.newer(&l.best) {
+		if f.o.Versions && l.best.known() {
+			f.older[l.lifeKey] = append(f.older[l.lifeKey], l.best)
 		}
 		l.best = s
 	}
-	if !s.empty() && s.newer(l.full) {
-		l.full = s
+	switch {
+	case !l.best.has(markEmpty):
+		delete(f.full, l.lifeKey)
+	case full.known():
+		f.full[l.lifeKey] = full
 	}
 }
 
-// newer reports whether a state is as new as another, or that is none.
-func (s *state) newer(old *state) bool {
-	return old == nil || s.tx > old.tx || s.tx == old.tx && (s.fast || !old.fast)
+// fullOf gives the newest state of an incarnation that is not empty: best, where that is
+// not.
+func (f *finder) fullOf(l *life) *state {
+	if !l.best.has(markEmpty) {
+		return &l.best
+	}
+	full := f.full[l.lifeKey]
+	return &full
 }
-
-func (s *state) empty() bool { return s.in.Size() == 0 && s.in.Type() == layout.ModeRegular }
 
 // lengthen gives a record of a fast commit, which ends behind the fields, the tail of
 // the state before.
-func (f *finder) lengthen(l *life, s *state) {
-	used := layout.GoodOldInodeSize + int(s.in.ExtraIsize)
-	if l.best != nil && used < len(s.in.Raw) && allZero(s.in.Raw[used:]) {
-		copy(s.in.Raw[used:], l.best.in.Raw[used:])
-		s.in = f.fs.DecodeInode(s.in.Raw, s.in.Ino, s.in.Offset)
+func (f *finder) lengthen(l *life, in *ext.Inode) *ext.Inode {
+	used := layout.GoodOldInodeSize + int(in.ExtraIsize)
+	if !l.best.known() || used >= len(in.Raw) || !allZero(in.Raw[used:]) {
+		return in
 	}
-	s.in.ChecksumOK = true
+	raw := append(bytes.Clone(in.Raw[:used]), f.inode(l.ino, &l.best).Raw[used:]...)
+	return f.fs.DecodeInode(raw, in.Ino, in.Offset)
 }
 
 func allZero(b []byte) bool { return bytes.Count(b, []byte{0}) == len(b) }
@@ -290,10 +301,19 @@ func (f *finder) holds(in *ext.Inode) bool {
 	return f.fs.HasMap(in)
 }
 
+// A homeInode is what is kept of an inode that is not in use.
+type homeInode struct {
+	ino     Ino
+	gen     uint32
+	version uint64
+	dtime   uint32
+	state   state // where the inode tells of contents
+}
+
 // gatherHome takes the inodes that are not in use, and orphans.
 func (f *finder) gatherHome(ctx context.Context) error {
 	var mu sync.Mutex
-	var found []*ext.Inode
+	var found []homeInode
 	first := f.fs.FirstIno()
 	err := f.fs.ScanInodes(ctx, func(_ int, in *ext.Inode) {
 		if f.former.active && !f.credible(in) {
@@ -301,31 +321,27 @@ func (f *finder) gatherHome(ctx context.Context) error {
 		}
 		if in.Links > 0 {
 			f.keepInUse(in)
-			var dir *ext.Inode
-			if in.IsDir() {
-				dir = f.fs.DecodeInode(bytes.Clone(in.Raw), in.Ino, in.Offset)
-			}
 			mu.Lock()
 			defer mu.Unlock()
 			f.today.set(in.Ino, in.Generation)
-			if dir != nil && len(f.dirsNow) < maxLives {
-				f.dirsNow = append(f.dirsNow, dir)
+			if in.IsDir() && len(f.dirsNow) < maxLives {
+				f.dirsNow = append(f.dirsNow, in.Ino)
 			}
 			return
 		}
 		if in.Mode == 0 || in.Ino < first || f.fs.Reserved(in.Ino) {
 			return
 		}
-		// Of one that was emptied the bytes are read again where they matter: there
-		// may be millions.
-		one := *in
-		if one.Raw = nil; f.holds(in) {
-			one.Raw = bytes.Clone(in.Raw)
+		one := homeInode{ino: in.Ino, gen: in.Generation, version: in.Version, dtime: in.Dtime, state: newState(in, latest, false)}
+		if f.holds(in) {
+			one.state.where = atHome
 		}
 		mu.Lock()
 		defer mu.Unlock()
 		if len(found) < maxLives {
-			found = append(found, &one)
+			found = append(found, one)
+		} else {
+			f.limitLives()
 		}
 	}, func(_ Ino, _ uint32, err error) {
 		mu.Lock()
@@ -335,17 +351,20 @@ func (f *finder) gatherHome(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(found, func(a, b *ext.Inode) int { return cmp.Compare(a.Ino, b.Ino) })
-	for _, in := range found {
-		if l := f.life(in); l != nil {
-			// Replay of a fast commit knows less of how a file ended than the kernel did.
-			l.home, l.ended, l.end = in, f.view.FastCommits == 0, in.Version
-			if in.Dtime > f.fs.Super.InodesCount {
-				l.dtime = in.Dtime
-			}
-			if in.Raw != nil {
-				f.keep(l, &state{in: in, tx: latest})
-			}
+	slices.SortFunc(found, func(a, b homeInode) int { return cmp.Compare(a.ino, b.ino) })
+	for i := range found {
+		one := &found[i]
+		l := f.newLife(lifeKey{one.ino, one.gen}, one.state.typ())
+		if l == nil {
+			break
+		}
+		// Replay of a fast commit knows less of how a file ended than the kernel did.
+		l.home, l.ended, l.end, l.old = true, f.view.FastCommits == 0, one.version, one.state.has(markPointers)
+		if one.dtime > f.fs.Super.InodesCount {
+			l.dtime = one.dtime
+		}
+		if one.state.known() {
+			f.keepState(l, one.state)
 		}
 	}
 	return nil
@@ -353,37 +372,28 @@ func (f *finder) gatherHome(ctx context.Context) error {
 
 // settle sorts out which incarnations live, and orders those of each number.
 func (f *finder) settle(ctx context.Context) error {
-	for _, l := range f.lives {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	for l := range f.lives.all() {
 		if l.live {
 			l.last = latest
 		}
-		f.byIno[l.ino] = append(f.byIno[l.ino], l)
 	}
-	for _, list := range f.byIno {
-		slices.SortFunc(list, func(a, b *life) int {
-			return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last), cmp.Compare(a.gen, b.gen))
-		})
-	}
-	return nil
+	return f.lives.settle(ctx)
 }
 
 // at finds the incarnation that a number was of in a transaction, nil where none of
 // those known can have been.
 func (f *finder) at(ino Ino, tx moment) *life {
-	list := f.byIno[ino]
+	first := f.lives.first(ino)
 	var found *life
-	for _, l := range list {
+	for l := first; l != nil; l = f.lives.next(l) {
 		if l.first <= tx {
 			found = l
 		}
 	}
-	if found == nil && len(list) > 0 {
+	if found == nil {
 		// A name may be known from before the first copy of its inode; or the inode
 		// is known from its own place only.
-		found = list[0]
+		found = first
 	}
 	return found
 }

@@ -13,26 +13,26 @@ import (
 // goneNames lists the names that a file which lives has no more: it was renamed, or one
 // of its hard links was removed.
 func (f *finder) goneNames(l *life) {
-	for _, i := range f.byAge(l) {
-		n := &f.names[i]
-		if n.there || f.o.Former != nil && f.pathNow(l) == nil {
+	names := f.byAge(l)
+	for _, n := range names {
+		if n.there || f.o.Former != nil && f.pathNow(names) == nil {
 			continue
 		}
-		c := Candidate{Ino: l.ino, Gen: l.gen, Type: l.typ(), Live: true, Technique: NameOnly, Grade: Listed, Name: n.name, Path: f.path(n, 0)}
-		c.MovedTo = f.pathNow(l)
-		c.Evidence = []string{"a name that is gone, of a file that is there: " + n.source}
+		c := Candidate{Ino: l.ino, Gen: l.gen, Type: l.typ(), Live: true, Technique: NameOnly, Grade: Listed, Name: n.name, Path: f.path(&n, 0)}
+		c.MovedTo = f.pathNow(names)
+		c.Evidence = []string{"a name that is gone, of a file that is there: " + n.source.String()}
 		if t := f.transaction(n.tx); t != nil {
 			c.Evidence = append(c.Evidence, fmt.Sprintf("last seen in transaction %d", t.Sequence))
 		}
-		f.result.Candidates = append(f.result.Candidates, c)
+		f.result.add(&c)
 	}
 }
 
 // pathNow gives a path that a living file has today, as far as names tell that were met.
-func (f *finder) pathNow(l *life) []byte {
-	for _, i := range l.names {
-		if n := &f.names[i]; n.there {
-			return f.path(n, 0)
+func (f *finder) pathNow(names []nameRef) []byte {
+	for _, n := range names {
+		if n.there {
+			return f.path(&n, 0)
 		}
 	}
 	return nil
@@ -45,29 +45,35 @@ const maxVersions = 1 << 12
 // once.
 func (f *finder) versions(l *life) {
 	now, err := f.fs.Inode(l.ino)
-	if err != nil || l.best == nil || now.Type() != layout.ModeRegular {
+	if err != nil || !l.best.known() || now.Type() != layout.ModeRegular {
 		return
 	}
-	states := append(slices.Clone(l.older), l.best)
+	states := append(slices.Clone(f.older[l.lifeKey]), l.best)
+	if len(states) > maxVersions {
+		f.limit("files have more than %d versions: those beyond are left out", maxVersions)
+		states = states[:maxVersions+1]
+	}
 	var last *ext.Inode
 	var w written
-	for k, s := range states {
-		if k >= maxVersions {
-			return
-		}
-		f.see(&w, s.in, s.in.Mtime.Sub(s.in.Crtime).Abs() < f.tick(), s.tx)
-		next, until := now, s.tx
+	coming := f.inode(l.ino, &states[0])
+	for k := range states[:min(len(states), maxVersions)] {
+		s, in := &states[k], coming
+		f.see(&w, in, in.Mtime.Sub(in.Crtime).Abs() < f.tick(), s.tx)
+		next, after := now, l.today()
+		after.tx = s.tx
 		if k+1 < len(states) {
-			next, until = states[k+1].in, states[k+1].tx
+			coming = f.inode(l.ino, &states[k+1])
+			next, after = coming, &states[k+1]
 		}
-		if s.in.Size() == 0 || sameState(s.in, now) || last != nil && sameState(s.in, last) || sameChange(s.in, next) {
+		until := after.tx
+		if in.Size() == 0 || sameState(in, now) || last != nil && sameState(in, last) || sameChange(in, next) {
 			continue
 		}
-		last = s.in
+		last = in
 		c := Candidate{Ino: l.ino, Gen: l.gen, Live: true}
-		f.fill(&c, s)
+		f.fill(&c, s, in)
 		c.Technique, c.gone = OldVersion, until
-		c.Path = f.pathNow(l)
+		c.Path = f.pathNow(f.byAge(l))
 		if c.Path == nil {
 			f.nameIt(&c, l)
 		} else {
@@ -81,22 +87,22 @@ func (f *finder) versions(l *life) {
 		if t := f.transaction(until); t != nil {
 			changed = t.CommitTime
 		}
-		c.unsettled = !f.remounted(s.tx, until, changed) && justWritten(s.in.Ctime, changed) && (w.unsettled(s.in) || f.halfway(&c) || f.ticked(&w, s.in))
+		c.unsettled = !f.remounted(s.tx, until, changed) && justWritten(in.Ctime, changed) && (w.unsettled(in) || f.halfway(&c) || f.ticked(&w, in))
 		// Not only by what ended this version, or by that in place.
-		c.changed = next.Version > s.in.Version+1 || f.shares(&c, &state{in: next, tx: until})
+		c.changed = next.Version > in.Version+1 || f.shares(&c, after, next)
 		f.grade(&c)
-		f.result.Candidates = append(f.result.Candidates, c)
+		f.result.add(&c)
 	}
 }
 
 // shares reports whether a later state of a file has blocks of an earlier one yet: what
 // was changed in between may have been changed in them.
-func (f *finder) shares(c *Candidate, later *state) bool {
+func (f *finder) shares(c *Candidate, later *state, in *ext.Inode) bool {
 	var n Candidate
-	if later.in.HasInline() || later.in.Size() == 0 {
+	if in.HasInline() || in.Size() == 0 {
 		return false
 	}
-	f.fill(&n, later)
+	f.fill(&n, later, in)
 	mapped := slices.SortedFunc(slices.Values(n.Runs), func(a, b ext.Run) int { return cmp.Compare(a.Physical, b.Physical) })
 	for _, r := range c.Runs {
 		k, _ := slices.BinarySearchFunc(mapped, r.Physical, func(m ext.Run, b Block) int { return cmp.Compare(m.Physical+Block(m.Len), b+1) })

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"hash/maphash"
+	"math"
 	"slices"
 
 	"github.com/extscope/extscope/ext"
@@ -19,41 +20,174 @@ type nameRef struct {
 	ino    Ino
 	tx     moment // the newest transaction that tells; -1 where a gap or a freed block does, of which the time is not known
 	typ    uint8
+	source nameSource
+	there  bool // it is there today
+	old    bool // from before all that the log holds, where it is of a block that the log wrote over since
 	name   []byte
-	source string // in words
-	there  bool   // it is there today
-	kept   bool   // name is the name's own copy
-	old    bool   // from before all that the log holds, where it is of a block that the log wrote over since
+}
+
+// A nameSource is where a name was found.
+type nameSource uint8
+
+const (
+	fromGap nameSource = iota
+	fromCopy
+	fromDir
+	fromInline
+	fromFreed
+	fromStray
+	fromSelfNamed
+	fromHashes
+	fromHashesTied
+	fromHomeless
+)
+
+func (s nameSource) String() string {
+	return [...]string{
+		fromGap: "a removed entry in its directory", fromCopy: "a copy of its directory in the journal", fromDir: "its directory",
+		fromInline: "its directory, kept in an inode", fromFreed: "a freed block of its directory",
+		fromStray:      "a stray block of its directory, known by its checksum",
+		fromSelfNamed:  "a freed block of its directory, which names itself",
+		fromHashes:     "a freed block of its directory, by the hashes of its names",
+		fromHashesTied: "a freed block of its directory, by the hashes of its names, which fit another as well",
+		fromHomeless:   "a freed block of a directory that is not known",
+	}[s]
 }
 
 const maxNames = 1 << 22
 
-// A nameIndex finds names by a hash under a seed that no image can know.
-type nameIndex struct {
-	seed maphash.Seed
-	at   map[uint64]int32 // into finder.names
+// A keptName is a nameRef as it is kept. There may be millions, so it has no pointers.
+type keptName struct {
+	tx     moment
+	dir    Ino
+	dirGen uint32
+	at     uint32 // where the name is kept
+	life   int32  // whose it is
+	next   int32  // another name of the same, plus one
+	length uint16
+	source nameSource
+	there  bool
 }
 
-func (x *nameIndex) key(dir Ino, l *life, name []byte) uint64 {
-	return maphash.Bytes(x.seed, name) ^ uint64(dir)*0x9e3779b97f4a7c15 ^ uint64(l.ino)*0xc2b2ae3d27d4eb4f ^ uint64(l.gen)*0x165667b19e3779f9
+// names are those of incarnations, each once in a directory.
+type names struct {
+	table[keptName]
+	seed  maphash.Seed
+	bytes store
+	index slots
+}
+
+func (t *names) hash(dir Ino, life int32, name []byte) uint64 {
+	return maphash.Bytes(t.seed, name) ^ uint64(dir)*0x9e3779b97f4a7c15 ^ uint64(life)*0xc2b2ae3d27d4eb4f
+}
+
+func (t *names) text(k *keptName) []byte { return t.bytes.from(k.at)[:k.length:k.length] }
+
+// get gives a name by its place.
+func (t *names) get(n int32) nameRef {
+	k := t.nth(n)
+	return nameRef{dir: k.dir, dirGen: k.dirGen, tx: k.tx, source: k.source, there: k.there, name: t.text(k)}
+}
+
+// find gives a name of an incarnation in a directory, nil where it is not known.
+func (t *names) find(dir Ino, l *life, name []byte) *keptName {
+	n := t.index.find(t.hash(dir, l.n, name), func(n int32) bool {
+		k := t.nth(n)
+		return k.dir == dir && k.life == l.n && string(t.text(k)) == string(name)
+	})
+	if n < 0 {
+		return nil
+	}
+	return t.nth(n)
+}
+
+// put adds a name of an incarnation; it gives false where there are too many.
+func (t *names) put(r *nameRef, l *life) bool {
+	if t.count >= maxNames || len(r.name) > math.MaxUint16 {
+		return false
+	}
+	at, ok := t.bytes.put(r.name)
+	if !ok {
+		return false
+	}
+	n, k := t.add()
+	*k = keptName{tx: r.tx, dir: r.dir, dirGen: r.dirGen, at: at, life: l.n, next: l.names, length: uint16(len(r.name)), source: r.source, there: r.there}
+	l.names = n + 1
+	t.index.add(n, func(n int32) uint64 {
+		k := t.nth(n)
+		return t.hash(k.dir, k.life, t.text(k))
+	})
+	return true
+}
+
+// A heldName is a nameRef that waits to be given to its file.
+type heldName struct {
+	dir, ino Ino
+	dirGen   uint32
+	at       uint32 // where the name is kept
+	length   uint16
+	typ      uint8
+	source   nameSource
+	today    bool // it was there last; else its time is not known
+}
+
+// heldNames are such names, in order.
+type heldNames struct {
+	list  table[heldName]
+	bytes store
+}
+
+// add adds a name; it gives false where there are too many.
+func (t *heldNames) add(r *nameRef) bool {
+	if t.list.count >= maxNames || len(r.name) > math.MaxUint16 {
+		return false
+	}
+	at, ok := t.bytes.put(r.name)
+	if ok {
+		_, h := t.list.add()
+		*h = heldName{dir: r.dir, ino: r.ino, dirGen: r.dirGen, at: at, length: uint16(len(r.name)), typ: r.typ, source: r.source, today: r.tx == latest}
+	}
+	return ok
+}
+
+func (t *heldNames) text(h *heldName) []byte { return t.bytes.from(h.at)[:h.length:h.length] }
+
+// each goes through them by directory, name and inode.
+func (t *heldNames) each(visit func(n *nameRef)) {
+	order := make([]int32, t.list.count)
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int {
+		x, y := t.list.nth(a), t.list.nth(b)
+		if x.dir != y.dir {
+			return cmp.Compare(x.dir, y.dir)
+		}
+		return cmp.Or(bytes.Compare(t.text(x), t.text(y)), cmp.Compare(x.ino, y.ino))
+	})
+	for _, i := range order {
+		h := t.list.nth(i)
+		n := nameRef{dir: h.dir, dirGen: h.dirGen, ino: h.ino, tx: -1, typ: h.typ, source: h.source, name: t.text(h)}
+		if h.today {
+			n.tx = latest
+		}
+		visit(&n)
+	}
 }
 
 // gatherNames takes the names of incarnations from gaps in directories that are there,
 // from copies of directories in the log, and from blocks of directories that were
 // deleted.
 func (f *finder) gatherNames(ctx context.Context) error {
-	f.index = nameIndex{f.now.seed, map[uint64]int32{}}
 	gaps, err := f.directories(ctx)
 	if err != nil {
 		return err
 	}
-	for _, n := range gaps {
-		f.addName(n)
-	}
+	gaps.each(func(n *nameRef) { f.addName(*n) })
 	f.bindNames(false)
 	if f.log != nil {
 		err := f.log.EachName(ctx, func(n *history.Name) {
-			f.addName(nameRef{dir: n.Dir, dirGen: n.DirGen, ino: n.Ino, tx: after(n.Tx, n.Fast), typ: n.Type, name: n.Bytes, source: "a copy of its directory in the journal"})
+			f.addName(nameRef{dir: n.Dir, dirGen: n.DirGen, ino: n.Ino, tx: after(n.Tx, n.Fast), typ: n.Type, name: n.Bytes, source: fromCopy})
 		})
 		if err != nil {
 			return err
@@ -64,79 +198,69 @@ func (f *finder) gatherNames(ctx context.Context) error {
 
 // addName keeps a name of an incarnation; the newest that tells of it counts.
 func (f *finder) addName(n nameRef) {
-	if f.byIno[n.ino] == nil && !f.renamed(&n) {
+	if f.lives.first(n.ino) == nil && !f.renamed(&n) {
 		return
 	}
 	l := f.owner(&n)
 	if l == nil {
 		return
 	}
-	k := f.index.key(n.dir, l, n.name)
-	if i, known := f.index.at[k]; known {
-		if old := &f.names[i]; n.tx > old.tx {
+	if old := f.names.find(n.dir, l, n.name); old != nil {
+		if n.tx > old.tx {
 			old.tx, old.source, old.dirGen = n.tx, n.source, n.dirGen
 		}
 		return
 	}
-	if len(f.names) >= maxNames {
-		return
-	}
-	if !n.kept {
-		n.name = bytes.Clone(n.name)
-	}
 	n.there = l.live && f.now.has(n.dir, n.ino, n.name)
-	f.index.at[k] = int32(len(f.names))
-	l.names = append(l.names, len(f.names))
-	f.names = append(f.names, n)
+	if !f.names.put(&n, l) {
+		f.limitNames()
+	}
+}
+
+func (f *finder) limitNames() {
+	f.limit("more than %d names of deleted files: those beyond are left out", maxNames)
 }
 
 // owner finds the incarnation that a name was of.
 func (f *finder) owner(n *nameRef) *life {
-	list := f.byIno[n.ino]
+	first := f.lives.first(n.ino)
 	fits := func(l *life) bool {
 		t := l.typ()
 		return n.typ == layout.FTUnknown || t == 0 || layout.FTOfMode(t) == n.typ
 	}
 	if n.old {
-		return ownerBefore(list, fits)
+		return f.ownerBefore(first, fits)
 	}
-	if n.tx < 0 {
-		// Of a name without a time the newest that fits, of those that are gone.
-		for i := len(list) - 1; i >= 0; i-- {
-			if !list[i].live && fits(list[i]) {
-				return list[i]
+	var found, any *life // any of them, the first
+	for l := first; l != nil; l = f.lives.next(l) {
+		switch {
+		case !fits(l):
+			continue
+		case n.tx < 0:
+			// Of a name without a time the newest that fits, of those that are gone.
+			if !l.live {
+				found = l
 			}
-		}
-		if f.o.Former != nil { // its directory is lost, and the name was there
-			for _, l := range list {
-				if fits(l) {
-					return l
-				}
-			}
-		}
-		return nil
-	}
-	var found *life
-	for _, l := range list {
-		if l.first <= n.tx && fits(l) && (l.gone == 0 || l.gone >= n.tx || found == nil) {
+		case l.first <= n.tx && (l.gone == 0 || l.gone >= n.tx || found == nil):
 			found = l
 		}
-	}
-	if found == nil {
-		for _, l := range list { // known from before the first copy of its inode
-			if fits(l) {
-				return l
-			}
+		if any == nil {
+			any = l
 		}
+	}
+	if found == nil && (n.tx >= 0 || f.o.Former != nil) {
+		// Known from before the first copy of its inode; or its directory is lost, and
+		// the name was there.
+		return any
 	}
 	return found
 }
 
 // ownerBefore finds the incarnation that a name was of before all that the log holds:
 // one that is known from then, or the only one that is known at all.
-func ownerBefore(list []*life, fits func(*life) bool) (found *life) {
+func (f *finder) ownerBefore(first *life, fits func(*life) bool) (found *life) {
 	count := 0
-	for _, l := range list {
+	for l := first; l != nil; l = f.lives.next(l) {
 		if fits(l) {
 			count++
 			if found == nil || l.first < found.first {
@@ -152,11 +276,8 @@ func ownerBefore(list []*life, fits func(*life) bool) (found *life) {
 
 // typ is the file type of an incarnation, 0 where it is not known.
 func (l *life) typ() uint16 {
-	switch {
-	case l.best != nil:
-		return l.best.in.Type()
-	case l.home != nil:
-		return l.home.Type()
+	if l.best.known() {
+		return l.best.typ()
 	}
 	return l.mode & layout.ModeMask
 }
@@ -164,29 +285,30 @@ func (l *life) typ() uint16 {
 // deletedDirs takes the names in blocks of deleted directories, where those are still
 // as they were.
 func (f *finder) deletedDirs(ctx context.Context) error {
-	for _, l := range f.sorted() {
+	for l := range f.lives.sorted() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s := l.best
+		s := &l.best
 		if l.live || l.typ() != layout.ModeDir {
 			continue
 		}
-		if s == nil && l.home != nil {
-			s = &state{in: l.home, tx: latest}
+		if !s.known() {
+			if !l.home {
+				continue
+			}
+			s = l.today()
 		}
-		if s == nil {
-			continue
-		}
-		if s.in.HasInline() {
-			for e, err := range f.fs.Entries(s.in, false) {
+		in := f.inode(l.ino, s)
+		if in.HasInline() {
+			for e, err := range f.fs.Entries(in, false) {
 				if err == nil && !e.IsDot() {
-					f.addName(nameRef{dir: l.ino, dirGen: l.gen, ino: e.Ino, tx: s.tx, typ: e.Type, name: e.Name, source: "its directory, kept in an inode"})
+					f.addName(nameRef{dir: l.ino, dirGen: l.gen, ino: e.Ino, tx: s.tx, typ: e.Type, name: e.Name, source: fromInline})
 				}
 			}
 			continue
 		}
-		m := f.newMapper(s.in, s.tx)
+		m := f.newMapper(in, s.tx)
 		if m.read(); len(m.runs) == 0 {
 			m.leftover()
 		}
@@ -220,7 +342,7 @@ func (f *finder) dirNames(m *mapper, l *life, tx moment) {
 				v := ext.DirBlockView{Dir: dir, Logical: r.Logical + i, Bytes: buf}
 				return f.fs.BlockEntries(v, false, func(e ext.Entry, err error) bool {
 					if err == nil && !e.IsDot() {
-						f.addName(nameRef{dir: l.ino, dirGen: l.gen, ino: e.Ino, tx: tx, typ: e.Type, name: e.Name, source: "a freed block of its directory"})
+						f.addName(nameRef{dir: l.ino, dirGen: l.gen, ino: e.Ino, tx: tx, typ: e.Type, name: e.Name, source: fromFreed})
 					}
 					return err == nil
 				})
@@ -246,19 +368,4 @@ func dotOf(b []byte) Ino {
 		return 0
 	}
 	return Ino(le.Uint32(b))
-}
-
-// sorted gives all incarnations, by number and then generation.
-func (f *finder) sorted() []*life {
-	out := make([]*life, 0, len(f.lives))
-	for _, l := range f.lives {
-		out = append(out, l)
-	}
-	slices.SortFunc(out, func(a, b *life) int {
-		if a.ino != b.ino {
-			return cmp.Compare(a.ino, b.ino)
-		}
-		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.gen, b.gen))
-	})
-	return out
 }

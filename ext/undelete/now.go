@@ -1,9 +1,9 @@
 package undelete
 
 import (
-	"bytes"
 	"context"
 	"hash/maphash"
+	"slices"
 	"sync"
 
 	"github.com/extscope/extscope/ext"
@@ -58,7 +58,7 @@ func (n *nowNames) fill(lists [][]uint64) {
 // directories goes through all directories that are there: for the names in them, and
 // for those that are left in gaps, where kernels before 5.13, libext2fs, and splits of
 // indexed directories leave them.
-func (f *finder) directories(ctx context.Context) (gaps []nameRef, err error) {
+func (f *finder) directories(ctx context.Context) (gaps *heldNames, err error) {
 	var mu sync.Mutex
 	var blocks []ext.DirBlock
 	var inline []*ext.Inode
@@ -69,7 +69,13 @@ func (f *finder) directories(ctx context.Context) (gaps []nameRef, err error) {
 	dirs := map[Ino]dirFacts{}
 	nodes := f.fs.NewNodeBudget()
 	limit := int(min(f.fs.Super.BlocksCount, 1<<26))
-	for _, in := range f.dirsNow {
+	slices.Sort(f.dirsNow)
+	for _, ino := range f.dirsNow {
+		in, err := f.fs.Inode(ino)
+		if err != nil {
+			f.fail(err)
+			continue
+		}
 		if in.HasInline() {
 			inline = append(inline, in)
 			continue
@@ -78,10 +84,10 @@ func (f *finder) directories(ctx context.Context) (gaps []nameRef, err error) {
 		blocks = f.fs.DirBlocks(blocks, in, limit, nodes, func(error) {})
 	}
 	f.dirsNow = nil
-	const source = "a removed entry in its directory"
+	gaps = &heldNames{}
 	gap := func(dir Ino, gen uint32, ino Ino, typ uint8, name []byte) {
-		if len(gaps) < maxNames {
-			gaps = append(gaps, nameRef{dir: dir, dirGen: gen, ino: ino, tx: -1, typ: typ, name: bytes.Clone(name), source: source})
+		if !gaps.add(&nameRef{dir: dir, dirGen: gen, ino: ino, tx: -1, typ: typ, name: name, source: fromGap}) {
+			f.limitNames()
 		}
 	}
 	lists := make([][]uint64, ext.Workers()+1)
@@ -149,6 +155,5 @@ func (f *finder) renamed(n *nameRef) bool {
 		return false
 	}
 	l.first, l.last, l.live, l.mode = 0, latest, true, in.Mode
-	f.byIno[n.ino] = append(f.byIno[n.ino], l)
 	return true
 }

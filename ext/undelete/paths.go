@@ -46,15 +46,15 @@ func (f *finder) dirPath(ino Ino, gen uint32, tx moment, depth int) []byte {
 		}
 		return f.dirs[key]
 	}
-	l := f.lives[key]
+	l := f.lives.of(key)
 	if l == nil && (gen == 0 || former) {
 		l = f.at(ino, tx)
 	}
 	if l == nil || l.live && !former {
 		return nil
 	}
-	for _, i := range f.byAge(l) {
-		if p := f.path(&f.names[i], depth+1); p != nil {
+	for _, n := range f.byAge(l) {
+		if p := f.path(&n, depth+1); p != nil {
 			f.dirs[key] = p
 			return p
 		}
@@ -62,35 +62,27 @@ func (f *finder) dirPath(ino Ino, gen uint32, tx moment, depth int) []byte {
 	return nil
 }
 
-// byAge orders the names of an incarnation, the newest first; of those as new as each
+// byAge gives the names of an incarnation, the newest first; of those as new as each
 // other by directory and bytes.
-func (f *finder) byAge(l *life) []int {
-	slices.SortFunc(l.names, func(a, b int) int {
-		x, y := &f.names[a], &f.names[b]
+func (f *finder) byAge(l *life) []nameRef {
+	var list []nameRef
+	for n := l.names; n != 0; n = f.names.nth(n - 1).next {
+		list = append(list, f.names.get(n-1))
+	}
+	slices.SortFunc(list, func(x, y nameRef) int {
 		return cmp.Or(cmp.Compare(y.tx, x.tx), cmp.Compare(x.dir, y.dir), bytes.Compare(x.name, y.name))
 	})
-	return l.names
-}
-
-// inDirectory is the source of most names.
-const inDirectory = "its directory"
-
-func nameWords(source string) string {
-	if source == inDirectory {
-		return "its name: " + inDirectory // a constant, and one for all
-	}
-	return "its name: " + source
+	return list
 }
 
 // nameIt gives a candidate its names.
 func (f *finder) nameIt(c *Candidate, l *life) {
-	for k, i := range f.byAge(l) {
-		n := &f.names[i]
-		p := f.path(n, 0)
+	for k, n := range f.byAge(l) {
+		p := f.path(&n, 0)
 		switch {
 		case c.Name == nil:
 			c.Name, c.Path = n.name, p
-			c.Evidence = append(c.Evidence, nameWords(n.source))
+			c.Evidence = append(c.Evidence, "its name: "+n.source.String())
 		case c.Path == nil && p != nil && k < 64:
 			c.Name, c.Path = n.name, p
 		case p != nil && len(c.Others) < 64 && !bytes.Equal(p, c.Path):

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"iter"
 	"path"
 	"strings"
 
@@ -15,7 +16,7 @@ const Nameless = "@nameless"
 
 // Key identifies a candidate among those of the same evidence, from one run of the
 // program to the next: by its number, its generation, its names and its contents.
-func (c *Candidate) Key() string {
+func (c *Candidate) Key() (k [16]byte) {
 	h := fnv.New128a()
 	number := func(n uint64) {
 		var b [8]byte
@@ -37,34 +38,38 @@ func (c *Candidate) Key() string {
 		number(uint64(r.Physical))
 		number(r.Len)
 	}
-	return fmt.Sprintf("%x", h.Sum(nil))
+	h.Sum(k[:0])
+	return k
 }
 
 // A Placement gives every file a name below the folder that no other has. What came
-// first keeps its own; the rest is told apart by inode number.
+// first keeps its own; the rest is told apart by inode number. Files are known by numbers
+// that the caller gives them.
 type Placement struct {
-	taken   map[string]*Candidate
+	taken   map[string]int32  // whose a name is, nobodys for folders and what is reserved
 	folders map[string]string // by path in the image
 	none    string            // the folder of files without a path
 	names   map[string]int    // how often a name was told apart by a mark
 }
 
+const nobodys = -1
+
 // NewPlacement makes the placement of all that is going to be written, and of names
 // that are reserved in the folder itself. Folders come first: whatever lies below one
 // has to find it by its name.
-func NewPlacement(all []*Candidate, reserved ...string) *Placement {
-	p := &Placement{taken: map[string]*Candidate{}, folders: map[string]string{}, names: map[string]int{}}
+func NewPlacement(all iter.Seq[*Candidate], reserved ...string) *Placement {
+	p := &Placement{taken: map[string]int32{}, folders: map[string]string{}, names: map[string]int{}}
 	for _, name := range reserved {
-		p.taken[name] = nil
+		p.taken[name] = nobodys
 	}
-	for _, c := range all {
+	for c := range all {
 		if c.Path != nil {
 			p.folder(parent(string(c.Path)))
 		} else if p.none == "" && (c.Type != layout.ModeDir || c.Below != nil) {
-			p.none = p.claim(Nameless, nil)
+			p.none = p.claim(Nameless, 0, nobodys)
 		}
 	}
-	for _, c := range all {
+	for c := range all {
 		if c.Path == nil && c.Below != nil {
 			p.folderBelow(parent(string(c.Below)))
 		}
@@ -84,7 +89,7 @@ func (p *Placement) folder(dir string) string {
 		return out
 	}
 	up := parent(dir)
-	out := p.claim(path.Join(p.folder(up), SafeName([]byte(strings.TrimPrefix(dir[len(up):], "/")))), nil)
+	out := p.claim(path.Join(p.folder(up), SafeName([]byte(strings.TrimPrefix(dir[len(up):], "/")))), 0, nobodys)
 	p.folders[dir] = out
 	return out
 }
@@ -100,7 +105,7 @@ func (p *Placement) folderBelow(dir string) string {
 		return out
 	}
 	up := parent(dir)
-	out := p.claim(path.Join(p.folderBelow(up), SafeName([]byte(strings.TrimPrefix(dir[len(up):], "/")))), nil)
+	out := p.claim(path.Join(p.folderBelow(up), SafeName([]byte(strings.TrimPrefix(dir[len(up):], "/")))), 0, nobodys)
 	p.folders[key] = out
 	return out
 }
@@ -117,8 +122,9 @@ func (p *Placement) Directory(c *Candidate) string {
 	return p.folder(string(c.Path))
 }
 
-// File gives a file its output. other is who has the name that it would have had.
-func (p *Placement) File(c *Candidate) (output string, other *Candidate) {
+// File gives file n its output. other is who has the name that it would have had: n itself,
+// or, of a folder, -1.
+func (p *Placement) File(c *Candidate, n int32) (output string, other int32) {
 	want := ""
 	switch {
 	case c.Path != nil:
@@ -133,35 +139,37 @@ func (p *Placement) File(c *Candidate) (output string, other *Candidate) {
 	default:
 		want = path.Join(p.none, fmt.Sprintf("inode-%d-%d%s", c.Ino, c.Gen, c.Ext))
 	}
-	return p.claim(want, c), p.taken[want]
+	return p.claim(want, c.Ino, n), p.taken[want]
 }
 
 // Another gives a further output to a file whose own was found to be taken.
-func (p *Placement) Another(output string, c *Candidate) string { return p.claim(output, c) }
+func (p *Placement) Another(output string, c *Candidate) string {
+	return p.claim(output, c.Ino, nobodys)
+}
 
-func (p *Placement) claim(want string, c *Candidate) string {
+func (p *Placement) claim(want string, ino Ino, n int32) string {
 	if _, taken := p.taken[want]; !taken {
-		p.taken[want] = c
+		p.taken[want] = n
 		return want
 	}
 	mark := ".@"
-	if c != nil && c.Ino != 0 {
-		mark = fmt.Sprintf(".@%d", c.Ino)
+	if ino != 0 {
+		mark = fmt.Sprintf(".@%d", ino)
 	}
 	dir, base := path.Split(want)
 	for {
-		n := p.names[want+mark]
+		k := p.names[want+mark]
 		p.names[want+mark]++
 		suffix := mark
 		switch {
 		case mark == ".@":
-			suffix = fmt.Sprintf(".@%d", n+1)
-		case n > 0:
-			suffix = fmt.Sprintf("%s.%d", mark, n+1)
+			suffix = fmt.Sprintf(".@%d", k+1)
+		case k > 0:
+			suffix = fmt.Sprintf("%s.%d", mark, k+1)
 		}
 		out := dir + withSuffix(base, suffix)
 		if _, taken := p.taken[out]; !taken {
-			p.taken[out] = c
+			p.taken[out] = n
 			return out
 		}
 	}

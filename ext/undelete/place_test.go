@@ -2,6 +2,7 @@ package undelete
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,17 +38,17 @@ func TestPlacement(t *testing.T) {
 		named,
 		made(31, file, ""),
 	}
-	p := NewPlacement(all, "manifest.json")
+	p := NewPlacement(slices.Values(all), "manifest.json")
 	var got []string
-	for _, c := range all {
+	for n, c := range all {
 		if c.Type == dir {
 			got = append(got, fmt.Sprintf("%d %s/", c.Ino, p.Directory(c)))
 			continue
 		}
-		out, other := p.File(c)
+		out, other := p.File(c, int32(n))
 		line := fmt.Sprintf("%d %s", c.Ino, out)
-		if other != c && other != nil {
-			line += fmt.Sprintf(" (%d)", other.Ino)
+		if other >= 0 && all[other] != c {
+			line += fmt.Sprintf(" (%d)", all[other].Ino)
 		}
 		got = append(got, line)
 	}

@@ -141,8 +141,7 @@ func (w *workload) judge(image string, verdicts map[verdict]bool) {
 	w.check(err)
 	r, err := Find(context.Background(), v, Options{Versions: true})
 	w.check(err)
-	for i := range r.Candidates {
-		c := &r.Candidates[i]
+	for c := range r.All() {
 		if c.Grade != Intact || c.Type == layout.ModeDir {
 			continue
 		}

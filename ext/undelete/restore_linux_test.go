@@ -1,6 +1,7 @@
 package undelete
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -30,7 +31,7 @@ func TestRestoreSymlinkTimes(t *testing.T) {
 		{"no-inode", outside, nil, time.Time{}, time.Time{}},
 	} {
 		c := &Candidate{Ino: 12, Type: layout.ModeSymlink, In: tt.in, Target: []byte(tt.target), Grade: Intact}
-		got, err := r.Symlink(&Job{Candidate: c, Output: tt.name, Key: c.Key()})
+		got, err := r.Symlink(&Job{Candidate: c, Output: tt.name, Key: fmt.Sprintf("%x", c.Key())})
 		if err != nil || got.Notes != nil {
 			t.Fatalf("%s: %v, notes %q", tt.name, err, got.Notes)
 		}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,10 +27,10 @@ func restorer(t *testing.T) (r *Restorer, dir string, write func(c *Candidate, o
 	if err != nil {
 		t.Fatal(err)
 	}
-	r = &Restorer{Root: root, Result: &Result{}, Placing: NewPlacement(nil)}
+	r = &Restorer{Root: root, Result: &Result{}, Placing: NewPlacement(slices.Values([]*Candidate(nil)))}
 	t.Cleanup(func() { r.Close(); root.Close() })
 	return r, dir, func(c *Candidate, output string) (*Restored, error) {
-		return r.File(t.Context(), &Job{Candidate: c, Contents: r.Result.Contents(c, false), Output: output, Key: c.Key()})
+		return r.File(t.Context(), &Job{Candidate: c, Contents: r.Result.Contents(c, false), Output: output, Key: fmt.Sprintf("%x", c.Key())})
 	}
 }
 
@@ -126,7 +128,7 @@ func TestRestoreNeverOverwrites(t *testing.T) {
 func TestRestoreResume(t *testing.T) {
 	r, dir, write := restorer(t)
 	c := inline(12, "contents")
-	part := filepath.Join(dir, ".extscope-part-"+c.Key())
+	part := filepath.Join(dir, ".extscope-part-"+fmt.Sprintf("%x", c.Key()))
 	if err := os.WriteFile(part, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}

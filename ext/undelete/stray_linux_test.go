@@ -27,6 +27,17 @@ type recipe struct {
 // deleted makes the image, and gives what Find finds of it and the contents by name.
 func (r *recipe) deleted(t *testing.T) (*Result, map[string][]byte) {
 	t.Helper()
+	v, truth := r.view(t)
+	result, err := Find(context.Background(), v, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result, truth
+}
+
+// view makes the image, and gives it with the contents by name.
+func (r *recipe) view(t *testing.T) (*replay.View, map[string][]byte) {
+	t.Helper()
 	exttest.Root(t)
 	image := filepath.Join(t.TempDir(), "image")
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
@@ -67,11 +78,7 @@ func (r *recipe) deleted(t *testing.T) (*Result, map[string][]byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := Find(context.Background(), v, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return result, truth
+	return v, truth
 }
 
 func run(t *testing.T, name string, args ...string) {
@@ -121,8 +128,7 @@ func write(t *testing.T, name string, b []byte) {
 func strayContents(t *testing.T, r *Result) map[string]*Candidate {
 	t.Helper()
 	out := map[string]*Candidate{}
-	for i := range r.Candidates {
-		c := &r.Candidates[i]
+	for c := range r.All() {
 		if !c.Recoverable() || c.Size > 32<<20 {
 			continue
 		}
@@ -219,17 +225,21 @@ func TestStrayDirs(t *testing.T) {
 						}
 					}
 				}}
-			result, _ := r.deleted(t)
+			v, _ := r.view(t)
+			f, err := search(context.Background(), v, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
 			named, placed := 0, 0
-			for i := range result.Candidates {
-				c := &result.Candidates[i]
-				if bytes.HasPrefix(c.Name, []byte("a file of some name ")) {
-					named++
-					for _, l := range result.f.byIno[c.Ino] {
-						for _, k := range l.names {
-							if n := &result.f.names[k]; bytes.Equal(n.name, c.Name) && n.dir != 0 {
-								placed++
-							}
+			for c := range f.result.Outlines() {
+				if !bytes.HasPrefix(c.Name, []byte("a file of some name ")) {
+					continue
+				}
+				named++
+				for l := f.lives.first(c.Ino); l != nil; l = f.lives.next(l) {
+					for _, n := range f.byAge(l) {
+						if bytes.Equal(n.name, c.Name) && n.dir != 0 {
+							placed++
 						}
 					}
 				}
@@ -265,8 +275,8 @@ func TestIndirectTrees(t *testing.T) {
 			t.Errorf("%s: %s, %s", name, c.Technique, c.Grade)
 		}
 	}
-	for i := range result.Candidates {
-		if c := &result.Candidates[i]; c.Technique == StrayTree && c.Size > 0 {
+	for c := range result.All() {
+		if c.Technique == StrayTree && c.Size > 0 {
 			t.Logf("%d bytes: %v", c.Size, c.Evidence)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 // known: of blocks that no better candidate has.
 func (f *finder) strayFiles(ctx context.Context) error {
 	known := make(bitset, len(f.stray.free))
-	for i := range f.result.Candidates {
-		if c := &f.result.Candidates[i]; c.Recoverable() {
+	for c := range f.result.Outlines() {
+		if c.Recoverable() {
 			f.mark(known, c)
 		}
 	}
@@ -65,7 +65,7 @@ func (f *finder) unownedTrees(ctx context.Context, known bitset) error {
 		}
 		c.Evidence = append(c.Evidence, fmt.Sprintf("%d nodes of an extent tree, the first in block %d, of an inode that is not known", to-from, list[from].block))
 		f.grade(&c)
-		f.result.Candidates = append(f.result.Candidates, c)
+		f.result.add(&c)
 	}
 	return nil
 }

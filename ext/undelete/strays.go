@@ -66,12 +66,8 @@ func (f *finder) mayHavePointers() bool {
 	if f.fs.Super.Incompat&layout.IncompatExtents == 0 {
 		return true
 	}
-	for _, l := range f.lives {
-		in := l.home
-		if l.best != nil {
-			in = l.best.in
-		}
-		if in != nil && in.IsRegular() && in.Flags&(layout.FlagExtents|layout.FlagInlineData) == 0 {
+	for l := range f.lives.all() {
+		if l.best.has(markPointers) || !l.best.known() && l.old {
 			return true
 		}
 	}
@@ -99,14 +95,14 @@ func (f *finder) authentic(ctx context.Context, all []stray) error {
 			f.stray.pointers = append(f.stray.pointers, s)
 		case strayExtents:
 			key, ok := owners.of(s.seed)
-			if l := f.lives[key]; ok && l != nil && !l.live {
+			if l := f.lives.of(key); ok && l != nil && !l.live {
 				f.stray.nodes[key] = append(f.stray.nodes[key], s)
 			} else if !ok {
 				f.stray.unowned = append(f.stray.unowned, s)
 			}
 		case strayDir:
 			if key, ok := owners.of(s.seed); ok {
-				f.strayNames(s, key, "a stray block of its directory, known by its checksum")
+				f.strayNames(s, key, fromStray)
 			}
 		}
 	}
@@ -124,7 +120,7 @@ func (f *finder) loadStray(buf []byte, s *stray) error {
 // strayInodes takes states of inodes from copies of inode tables.
 func (f *finder) strayInodes(ctx context.Context, all []stray) error {
 	buf := make([]byte, f.fs.BlockSize())
-	before := len(f.lives)
+	before := f.lives.count
 	changed := false
 	for i := range all {
 		s := &all[i]
@@ -153,8 +149,7 @@ func (f *finder) strayInodes(ctx context.Context, all []stray) error {
 			changed = true
 		}
 	}
-	if changed || len(f.lives) != before {
-		clear(f.byIno)
+	if changed || f.lives.count != before {
 		return f.settle(ctx)
 	}
 	return nil
@@ -209,8 +204,8 @@ func (f *finder) owners(ctx context.Context) (seedTable, error) {
 		return nil, err
 	}
 	t := slices.Concat(parts...)
-	for k := range f.lives {
-		t = append(t, owned{layout.InodeSeed(fs, k.ino, k.gen), k})
+	for l := range f.lives.all() {
+		t = append(t, owned{layout.InodeSeed(fs, l.ino, l.gen), l.lifeKey})
 	}
 	return t.sort(), nil
 }
@@ -230,8 +225,7 @@ func (f *finder) strayDirs(ctx context.Context, all []stray, owners seedTable) (
 		}
 		key := lifeKey{s.ino, layout.GenerationOf(fs, s.seed, s.ino)}
 		fresh = append(fresh, owned{s.seed, key})
-		if f.lives[key] == nil && len(f.lives) < maxLives {
-			f.lives[key] = &life{lifeKey: key, first: latest, last: -1, mode: layout.ModeDir}
+		if f.lives.of(key) == nil && f.newLife(key, layout.ModeDir) != nil {
 			added = true
 		}
 	}
@@ -239,15 +233,14 @@ func (f *finder) strayDirs(ctx context.Context, all []stray, owners seedTable) (
 		owners = append(owners, fresh...).sort()
 	}
 	if added {
-		clear(f.byIno)
 		return owners, f.settle(ctx)
 	}
 	return owners, nil
 }
 
 // strayNames takes the names in a block of a directory.
-func (f *finder) strayNames(s stray, dir lifeKey, source string) {
-	l := f.lives[dir]
+func (f *finder) strayNames(s stray, dir lifeKey, source nameSource) {
+	l := f.lives.of(dir)
 	alive := l == nil || l.live
 	covered := s.tx != strayAtHome && s.tx != strayUncovered
 	if alive && covered {
@@ -270,8 +263,8 @@ func (f *finder) strayNames(s stray, dir lifeKey, source string) {
 		if covered {
 			n.tx = after(int(s.tx), 0)
 		}
-		if f.o.Former != nil && s.tx == strayAtHome && f.byIno[n.ino] == nil {
-			f.lostName(n)
+		if f.o.Former != nil && s.tx == strayAtHome && f.lives.first(n.ino) == nil {
+			f.hold(&n)
 			return
 		}
 		f.addName(n)
@@ -437,10 +430,12 @@ func (f *finder) strayMap(c *Candidate, l *life) bool {
 	if c.Type == 0 {
 		c.Type = layout.ModeRegular
 	}
-	c.In = f.homeOf(l)
+	if c.In = f.homeOf(l); c.In != nil {
+		c.from = *l.today()
+	}
 	f.strayFile(c, runs, blocks)
 	if !f.affords(c) {
-		c.In, c.Runs, c.nodes, c.damage, c.residue, c.Size = nil, nil, nil, nil, false, 0
+		c.In, c.from, c.Runs, c.nodes, c.damage, c.residue, c.Size = nil, state{}, nil, nil, nil, false, 0
 		return false
 	}
 	c.damage = append(c.damage, damage...)

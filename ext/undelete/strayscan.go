@@ -131,7 +131,7 @@ func (f *finder) scanFree(ctx context.Context, free bitset, visit func(worker in
 			if absent {
 				once.Do(func() {
 					_, err := f.fs.ReadAt(make([]byte, 1), f.fs.BlockOffset(from))
-					f.failScan(err)
+					f.fail(err)
 				})
 			}
 			return
@@ -157,19 +157,11 @@ func (f *finder) scanFree(ctx context.Context, free bitset, visit func(worker in
 				}
 			}
 			if n < len(p) && err != nil {
-				f.failScan(err)
+				f.fail(err)
 			}
 			b = free.next(stop, to, true)
 		}
 	})
-}
-
-var scanMu sync.Mutex
-
-func (f *finder) failScan(err error) {
-	scanMu.Lock()
-	defer scanMu.Unlock()
-	f.fail(err)
 }
 
 // each runs work for every task of 0..n-1, in about that order, on all cores.
@@ -446,4 +438,4 @@ func (s *strayScan) inodes(w int, one stray, b []byte) {
 
 // knows reports whether an incarnation is known. It only reads, and so is safe while
 // nothing adds to them.
-func (f *finder) knows(ino Ino, gen uint32) bool { return f.lives[lifeKey{ino, gen}] != nil }
+func (f *finder) knows(ino Ino, gen uint32) bool { return f.lives.of(lifeKey{ino, gen}) != nil }

@@ -8,12 +8,11 @@
 package undelete
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/extscope/extscope/ext"
@@ -92,6 +91,7 @@ type Candidate struct {
 	// Path is nil.
 	Below []byte
 
+	from     state  // what In is read from
 	inUse    bool   // it was in use: of a former file system
 	tx       moment // the transaction that In is of; latest for home
 	gone     moment // the one that deleted it, 0 where that is not known
@@ -129,15 +129,6 @@ type Options struct {
 	Progress  func(what string, done, total int)
 }
 
-// A Result is what was found.
-type Result struct {
-	Candidates []Candidate // by path, those without by inode
-	Warnings   []error     // what could not be read
-	Unscanned  uint64      // bytes of free space that Options.ScanLimit left out
-
-	f *finder
-}
-
 // A finder joins the evidence.
 type finder struct {
 	o       Options
@@ -148,31 +139,48 @@ type finder struct {
 	running bool // the file system was in use when the image was taken
 	fates   *fates
 
-	clock      time.Duration // of the times of inodes, once tick was asked
-	mounts     []int         // the first transactions of mounts, by the gap in sequence numbers ahead of them
-	dataLogged bool          // the log holds contents of files
-	lives      map[lifeKey]*life
-	byIno      map[Ino][]*life // by first
-	today      generations     // of the inodes in use today
-	names      []nameRef
-	now        nowNames
-	dirsNow    []*ext.Inode // directories that are there, until their names are read
-	index      nameIndex
-	hidden     map[int]bool       // transactions in which blocks may have been taken and freed, unseen
-	dirs       map[lifeKey][]byte // paths of directories, nil where there is none
-	stray      strayEvidence
-	freed      map[int]*freedSet // by transaction; nil until they are needed
-	shrunk     map[int]bool      // transactions in which a file that went on lost blocks
-	former     formerWork
-	hints      []ext.Run           // runs that were freed together: files begin and end with them
-	xattrs     map[uint32][]uint32 // blocks of the log that nothing covers, by the seed of their xattr checksum; nil until they are needed
-	result     *Result
+	clock        time.Duration // of the times of inodes, once tick was asked
+	mounts       []int         // the first transactions of mounts, by the gap in sequence numbers ahead of them
+	dataLogged   bool          // the log holds contents of files
+	journalsData bool          // files say that it does
+	lives        lives
+	full         map[lifeKey]state   // the newest that is not empty, of those whose best is
+	older        map[lifeKey][]state // with Options.Versions
+	writes       table[written]
+	keep         keep
+	copies       copyReader
+	today        generations // of the inodes in use today
+	names        names
+	now          nowNames
+	dirsNow      []Ino // directories that are there, until their names are read
+	telling      sync.Mutex
+	told         map[string]bool    // bounds that were met
+	hidden       map[int]bool       // transactions in which blocks may have been taken and freed, unseen
+	dirs         map[lifeKey][]byte // paths of directories, nil where there is none
+	stray        strayEvidence
+	freed        map[int]*freedSet // by transaction; nil until they are needed
+	shrunk       map[int]bool      // transactions in which a file that went on lost blocks
+	former       formerWork
+	hints        []ext.Run           // runs that were freed together: files begin and end with them
+	xattrs       map[uint32][]uint32 // blocks of the log that nothing covers, by the seed of their xattr checksum; nil until they are needed
+	result       *Result
 }
 
 // Find lists everything that was deleted. The error is ctx's.
 func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
-	f := &finder{o: o, view: v, fs: v.FS, running: inUse(v), csum: v.FS.Super.MetadataCsum(), lives: map[lifeKey]*life{}, byIno: map[Ino][]*life{},
-		dirs: map[lifeKey][]byte{}, today: generations{}, now: nowNames{seed: maphash.MakeSeed()}, shrunk: map[int]bool{}, former: newFormerWork(&o), result: &Result{}}
+	f, err := search(ctx, v, o)
+	if err != nil {
+		return nil, err
+	}
+	f.release()
+	f.result.sort()
+	return f.result, nil
+}
+
+func search(ctx context.Context, v *replay.View, o Options) (*finder, error) {
+	seed := maphash.MakeSeed()
+	f := &finder{o: o, view: v, fs: v.FS, running: inUse(v), csum: v.FS.Super.MetadataCsum(), lives: lives{seed: seed}, full: map[lifeKey]state{}, older: map[lifeKey][]state{},
+		dirs: map[lifeKey][]byte{}, today: generations{}, names: names{seed: seed}, now: nowNames{seed: seed}, told: map[string]bool{}, shrunk: map[int]bool{}, former: newFormerWork(&o), result: &Result{}}
 	l, err := history.Open(v)
 	switch {
 	case err == nil:
@@ -187,21 +195,13 @@ func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	slices.SortFunc(f.result.Candidates, func(a, b Candidate) int {
-		known := func(c *Candidate) int {
-			if c.Path == nil {
-				return 1
-			}
-			return 0
-		}
-		return cmp.Or(cmp.Compare(known(&a), known(&b)), bytes.Compare(a.Path, b.Path), cmp.Compare(a.Ino, b.Ino), cmp.Compare(a.Gen, b.Gen), cmp.Compare(a.tx, b.tx))
-	})
-	// What follows needs candidates only.
-	for _, l := range f.lives {
-		l.best, l.full, l.older, l.home = nil, nil, nil, nil
-	}
-	f.lives, f.index, f.now, f.today, f.stray, f.freed, f.hints = nil, nameIndex{}, nowNames{}, nil, strayEvidence{}, nil, nil
-	return f.result, nil
+	return f, nil
+}
+
+// release lets go of all but what candidates need.
+func (f *finder) release() {
+	f.lives, f.full, f.older, f.writes, f.names, f.now, f.today = lives{}, nil, nil, table[written]{}, names{}, nowNames{}, nil
+	f.dirs, f.stray, f.freed, f.hints, f.result.pack.dirs.ids, f.result.pack.words.ids = nil, strayEvidence{}, nil, nil, nil, nil
 }
 
 // inUse reports whether an image was taken of a file system that was mounted: without a
@@ -210,9 +210,27 @@ func inUse(v *replay.View) bool {
 	return v.NeedsRecover || v.Journal == nil && v.FS.Super.State&layout.StateValid == 0
 }
 
+// fail keeps what goes with the result as a warning. Several goroutines may call it.
 func (f *finder) fail(err error) {
+	f.telling.Lock()
+	defer f.telling.Unlock()
+	f.warn(err)
+}
+
+func (f *finder) warn(err error) {
 	const most = 1000
 	if err != nil && len(f.result.Warnings) < most {
 		f.result.Warnings = append(f.result.Warnings, err)
+	}
+}
+
+// limit tells, once, that a bound was met which keeps the work finite whatever the bytes.
+// Several goroutines may call it.
+func (f *finder) limit(format string, args ...any) {
+	f.telling.Lock()
+	defer f.telling.Unlock()
+	if !f.told[format] {
+		f.told[format] = true
+		f.warn(fmt.Errorf(format, args...))
 	}
 }

@@ -79,8 +79,7 @@ func TestChanges(t *testing.T) {
 
 // candidate finds a removed file among the candidates.
 func candidate(r *undelete.Result, facts *exttest.InodeFacts, path string) *undelete.Candidate {
-	for i := range r.Candidates {
-		c := &r.Candidates[i]
+	for c := range r.All() {
 		if uint64(c.Ino) != facts.Ino || facts.Generation != 0 && c.Gen != facts.Generation {
 			continue
 		}
@@ -122,8 +121,8 @@ func TestCrash(t *testing.T) {
 				}
 				gone++
 				var found *undelete.Candidate
-				for i := range r.Candidates {
-					if c := &r.Candidates[i]; uint64(c.Ino) == o.Ino && c.Gen == o.Generation && !c.Live {
+				for c := range r.All() {
+					if uint64(c.Ino) == o.Ino && c.Gen == o.Generation && !c.Live {
 						found = c
 					}
 				}

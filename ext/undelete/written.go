@@ -48,26 +48,35 @@ func (f *finder) allows(tick time.Duration) bool {
 
 // A written is the state of a file when the blocks that it has were new: with the commit
 // of that state their contents are on the disk. What was written to them later need
-// not be.
+// not be. Times are as time.Time.UnixNano gives them, which may wrap around: they are only
+// compared for being the same.
 type written struct {
-	known   bool
-	older   bool     // than the log: what was written to the blocks since they were new is not known
-	mixed   bool     // the last write may have come behind the one that took the blocks
-	first   [12]byte // where the first of the blocks is
-	mtime   time.Time
+	mtime   int64
+	last    int64 // the newest mtime
 	size    uint64
 	version uint64
+	since   moment   // the first transaction that has last
+	first   [12]byte // where the first of the blocks is
+	known   bool
+	older   bool // than the log: what was written to the blocks since they were new is not known
+	mixed   bool // the last write may have come behind the one that took the blocks
+}
 
-	last  time.Time // the newest mtime
-	since moment    // the first transaction that has it
+// writtenOf gives that of an incarnation.
+func (f *finder) writtenOf(l *life) *written {
+	if l.written == 0 {
+		return &written{}
+	}
+	return f.writes.nth(l.written - 1)
 }
 
 // see takes the states of a file in order; born says that the first is of the
 // transaction that made the file.
 func (f *finder) see(w *written, in *ext.Inode, born bool, tx moment) {
-	fresh := !w.known || !in.Mtime.Equal(w.last)
+	mtime := in.Mtime.UnixNano()
+	fresh := !w.known || mtime != w.last
 	if fresh {
-		w.last, w.since = in.Mtime, tx
+		w.last, w.since = mtime, tx
 	}
 	first := firstPointer(in)
 	if w.known && w.first == first && first != [12]byte{} {
@@ -75,7 +84,7 @@ func (f *finder) see(w *written, in *ext.Inode, born bool, tx moment) {
 	}
 	w.older = !w.known && !born
 	w.mixed = fresh && !born && f.mixed(in, tx)
-	w.known, w.first, w.mtime, w.size, w.version = true, first, in.Mtime, in.Size(), in.Version
+	w.known, w.first, w.mtime, w.size, w.version = true, first, mtime, in.Size(), in.Version
 }
 
 // mixed reports whether a state of a file, whose mtime and blocks are both new in a
@@ -123,12 +132,11 @@ func (w *written) unsettled(in *ext.Inode) bool {
 	if w.first != firstPointer(in) {
 		return false
 	}
-	return w.older || w.mixed || !w.mtime.Equal(in.Mtime) || w.size != in.Size() || in.ExtraIsize == 0 && w.version != in.Version
+	return w.older || w.mixed || w.mtime != in.Mtime.UnixNano() || w.size != in.Size() || in.ExtraIsize == 0 && w.version != in.Version
 }
 
 // doubts notes what speaks against a state being what a file held when it was deleted.
-func (f *finder) doubts(c *Candidate, l *life, s *state) {
-	in := s.in
+func (f *finder) doubts(c *Candidate, l *life, s *state, in *ext.Inode) {
 	if in.Type() != layout.ModeRegular {
 		return
 	}
@@ -148,8 +156,8 @@ func (f *finder) doubts(c *Candidate, l *life, s *state) {
 	if c.Inline != nil {
 		// Contents that outgrow the inode leave it when they are written out.
 		c.unsettled = in.Version > 1
-	} else if s.tx != latest {
-		c.unsettled = l.written.unsettled(in) || f.halfway(c) || f.ticked(&l.written, in)
+	} else if w := f.writtenOf(l); s.tx != latest {
+		c.unsettled = w.unsettled(in) || f.halfway(c) || f.ticked(w, in)
 	}
 }
 
@@ -192,7 +200,7 @@ func (f *finder) unseen(in *ext.Inode, tx moment, last time.Time) bool {
 // ticked reports whether what a state of a file holds may have been written to again
 // within the same tick, with nothing to show for it.
 func (f *finder) ticked(w *written, in *ext.Inode) bool {
-	return !w.last.Equal(in.Mtime) || f.unseen(in, w.since, in.Mtime)
+	return w.last != in.Mtime.UnixNano() || f.unseen(in, w.since, in.Mtime)
 }
 
 // justWritten reports whether a file was written to so shortly before some time that

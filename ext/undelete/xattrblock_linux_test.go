@@ -110,8 +110,7 @@ func TestXattrBlocks(t *testing.T) {
 				}
 			}}).deleted(t)
 			seen := 0
-			for i := range r.Candidates {
-				c := &r.Candidates[i]
+			for c := range r.All() {
 				name := string(c.Name)
 				if c.In == nil || c.In.FileACL == 0 || !strings.HasPrefix(name, "old") && name != "" {
 					continue
