@@ -316,11 +316,10 @@ func (f *finder) below(l *life) []byte {
 	var parts [][]byte
 	for seen := map[lifeKey]bool{}; !seen[l.lifeKey] && len(parts) < maxDepth; {
 		seen[l.lifeKey] = true
-		names := f.byAge(l)
-		if len(names) == 0 {
+		n, named := f.newest(l)
+		if !named {
 			break
 		}
-		n := &names[0]
 		parts = append(parts, n.name)
 		up := f.lives.of(lifeKey{n.dir, n.dirGen})
 		if up == nil {

@@ -157,6 +157,7 @@ type finder struct {
 	told         map[string]bool    // bounds that were met
 	hidden       map[int]bool       // transactions in which blocks may have been taken and freed, unseen
 	dirs         map[lifeKey][]byte // paths of directories, nil where there is none
+	pathBytes    int                // that they take
 	stray        strayEvidence
 	freed        map[int]*freedSet // by transaction; nil until they are needed
 	shrunk       map[int]bool      // transactions in which a file that went on lost blocks
