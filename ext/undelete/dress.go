@@ -65,12 +65,29 @@ func (c *Candidate) times() (atime, mtime time.Time, known bool) {
 	return atime, c.In.Mtime, true
 }
 
-// setTimes sets the times of a file that this program made in a folder, or of the
-// folder itself.
-func setTimes(d *folder, name string, c *Candidate) {
-	atime, mtime, known := c.times()
-	if known && errors.Is(host.SetTimes(d.handle, name, atime, mtime), host.ErrUnsupported) {
-		_ = d.root.Chtimes(name, atime, mtime)
+// setTimes sets the times of a candidate, if they are known.
+func setTimes(c *Candidate, set func(atime, mtime time.Time) error) error {
+	if atime, mtime, known := c.times(); known {
+		return set(atime, mtime)
+	}
+	return nil
+}
+
+// setTimes sets the times of what lies in a folder, or of the folder itself.
+func (d *folder) setTimes(name string, c *Candidate) error {
+	return setTimes(c, func(atime, mtime time.Time) error {
+		err := host.SetTimes(d.handle, name, atime, mtime)
+		if errors.Is(err, host.ErrUnsupported) {
+			err = d.root.Chtimes(name, atime, mtime)
+		}
+		return err
+	})
+}
+
+// untimed notes that times could not be set.
+func (out *Restored) untimed(err error) {
+	if err != nil {
+		out.Notes = append(out.Notes, fmt.Sprintf("times not restored: %v", plain(err)))
 	}
 }
 

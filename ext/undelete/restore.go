@@ -10,6 +10,8 @@ import (
 	"os"
 	"path"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/extscope/extscope/ext/undelete/host"
 )
@@ -27,6 +29,7 @@ type Restorer struct {
 	Progress func(bytes int64)                                 // told of what was read and written
 	OnFolder func(output string)                               // told of folders that were made
 
+	named  atomic.Bool // files have a temporary name while they are written
 	once   sync.Once
 	tree   *folders
 	naming sync.Mutex
@@ -64,9 +67,9 @@ func (r *Restorer) Close() {
 	r.start().close()
 }
 
-// File writes a regular file, with its times and mode, to a temporary name first. The
-// error is of the folder or ctx, and nothing is left then; what could not be read of
-// the evidence is in the Restored.
+// File writes a regular file, with its times and mode, and gives it its name when it is
+// whole. The error is of the folder or ctx, and nothing is left then; what could not be
+// read of the evidence is in the Restored.
 func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
 	dir, base := path.Split(j.Output)
 	d, err := r.start().use(dir)
@@ -74,18 +77,26 @@ func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
 		return nil, err
 	}
 	defer r.tree.release(d)
-	f, tmp, err := r.create(d.root, j.Key)
+	for {
+		out, err := r.file(ctx, d, base, j)
+		if !errors.Is(err, errNameless) {
+			return out, err
+		}
+		r.named.Store(true)
+	}
+}
+
+// errNameless says that a nameless file can't be given a name.
+var errNameless = errors.New("a file without a name cannot be given one")
+
+func (r *Restorer) file(ctx context.Context, d *folder, base string, j *Job) (*Restored, error) {
+	p, err := r.create(d, j.Key)
 	if err != nil {
 		return nil, err
 	}
-	settled := false
-	defer func() {
-		if !settled {
-			d.root.Remove(tmp)
-		}
-	}()
+	defer p.drop()
 	out := &Restored{Size: j.Contents.Size}
-	w := &fileWriter{ctx: ctx, f: f, progress: r.Progress, beside: j.Contents.Data >= apart}
+	w := &fileWriter{ctx: ctx, f: p.f, progress: r.Progress, beside: j.Contents.Data >= apart}
 	if j.Contents.Size <= maxSummed+maxSummedBy*j.Contents.Data {
 		w.sum = sha256.New()
 	} else {
@@ -93,23 +104,21 @@ func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
 	}
 	out.Err = r.Result.CopyContents(ctx, w, j.Candidate, j.Contents)
 	if err := errors.Join(w.err, ctx.Err()); err != nil {
-		f.Close()
 		return nil, err
 	}
 	if err := w.finish(); err != nil {
-		f.Close()
 		return nil, err
 	}
-	r.dress(f, j.Candidate, out)
-	if err := f.Close(); err != nil {
-		return nil, err
-	}
-	setTimes(d, tmp, j.Candidate)
 	if w.sum != nil {
 		out.SHA256 = hex.EncodeToString(w.sum.Sum(nil))
 	}
-	var name string
-	name, settled, err = r.settle(d, tmp, base, j, out)
+	r.dress(p.f, j.Candidate, out)
+	untimed, err := p.finish(j.Candidate)
+	if err != nil {
+		return nil, err
+	}
+	out.untimed(untimed)
+	name, err := r.settle(p, base, j, out)
 	if err != nil {
 		return nil, err
 	}
@@ -117,53 +126,36 @@ func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
 	return out, nil
 }
 
-// create makes the temporary file of a job. That of a run which was interrupted is
-// taken away.
-func (r *Restorer) create(dir *os.Root, key string) (*os.File, string, error) {
-	base := ".extscope-part-" + key
-	tmp := base
-	for n := 1; ; n++ {
-		f, err := dir.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err == nil || !errors.Is(err, fs.ErrExist) || n == 100 {
-			return f, tmp, err
-		}
-		if info, err := dir.Lstat(tmp); r.Resume && err == nil && info.Mode().IsRegular() && dir.Remove(tmp) == nil {
-			continue
-		}
-		tmp = fmt.Sprintf("%s-%d", base, n)
-	}
-}
-
-// settle gives a file its final name, which no other file has. moved says that the
-// temporary one is gone with that.
-func (r *Restorer) settle(d *folder, tmp, base string, j *Job, out *Restored) (name string, moved bool, err error) {
+// settle gives a file its final name, which no other file has.
+func (r *Restorer) settle(p *part, base string, j *Job, out *Restored) (name string, err error) {
+	d := p.d
 	for range 1000 {
-		err := host.RenameNew(d.handle, tmp, base)
-		if err == nil {
-			return base, true, nil
-		}
-		if errors.Is(err, host.ErrUnsupported) {
-			if err = d.root.Link(tmp, base); err == nil {
-				return base, false, nil
-			}
+		err := p.give(base)
+		switch {
+		case err == nil:
+			return base, nil
+		case errors.Is(err, host.ErrUnsupported):
+			return "", errNameless
 		}
 		info, lerr := d.root.Lstat(base)
 		switch {
 		case lerr == nil && r.Resume && sameContents(d.root, base, info, out):
-			return base, false, nil // written by the run that was interrupted, and not yet noted
+			return base, nil // written by the run that was interrupted, and not yet noted
 		case lerr == nil:
 			r.naming.Lock()
 			base = path.Base(r.Placing.Another(j.Output, j.Candidate))
 			r.naming.Unlock()
 			continue
+		case p.name == "":
+			return "", err
 		}
 		// No links there.
-		if rerr := d.root.Rename(tmp, base); rerr != nil {
-			return "", false, errors.Join(err, rerr)
+		if rerr := p.replace(base); rerr != nil {
+			return "", errors.Join(err, rerr)
 		}
-		return base, true, nil
+		return base, nil
 	}
-	return "", false, fmt.Errorf("%s: too many files of that name", path.Join(d.actual, base))
+	return "", fmt.Errorf("%s: too many files of that name", path.Join(d.actual, base))
 }
 
 // Symlink makes a symbolic link. Nothing may be written through it: links come last.
@@ -195,11 +187,7 @@ func (r *Restorer) Symlink(j *Job) (*Restored, error) {
 			out.Notes = append(out.Notes, fmt.Sprintf("owner %d:%d not restored: %v", c.In.UID, c.In.GID, plain(err)))
 		}
 	}
-	if atime, mtime, known := c.times(); known {
-		if err := host.SetTimes(d.handle, base, atime, mtime); err != nil {
-			out.Notes = append(out.Notes, fmt.Sprintf("times not restored: %v", plain(err)))
-		}
-	}
+	out.untimed(setTimes(c, func(atime, mtime time.Time) error { return host.SetTimes(d.handle, base, atime, mtime) }))
 	return out, nil
 }
 
@@ -226,7 +214,7 @@ func (r *Restorer) FinishFolder(output string, c *Candidate) (notes []string, er
 	defer r.tree.release(d)
 	var out Restored
 	r.dress(d.handle, c, &out)
-	setTimes(d, ".", c)
+	out.untimed(d.setTimes(".", c))
 	return out.Notes, nil
 }
 

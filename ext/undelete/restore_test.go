@@ -63,8 +63,18 @@ func tree(t *testing.T, dir string) string {
 	return strings.Join(all[1:], " ")
 }
 
-func TestRestoreFile(t *testing.T) {
-	_, dir, write := restorer(t)
+// eachWay runs a test with files that have no name while they are written, where the
+// system has such, and with temporary names.
+func eachWay(t *testing.T, test func(t *testing.T, named bool)) {
+	t.Run("nameless", func(t *testing.T) { test(t, false) })
+	t.Run("named", func(t *testing.T) { test(t, true) })
+}
+
+func TestRestoreFile(t *testing.T) { eachWay(t, testRestoreFile) }
+
+func testRestoreFile(t *testing.T, named bool) {
+	r, dir, write := restorer(t)
+	r.named.Store(named)
 	got, err := write(inline(12, "contents"), "a/b/c")
 	if err != nil {
 		t.Fatal(err)
@@ -88,8 +98,11 @@ func TestRestoreFile(t *testing.T) {
 }
 
 // TestRestoreNeverOverwrites puts files, links and folders in the way.
-func TestRestoreNeverOverwrites(t *testing.T) {
-	_, dir, write := restorer(t)
+func TestRestoreNeverOverwrites(t *testing.T) { eachWay(t, testRestoreNeverOverwrites) }
+
+func testRestoreNeverOverwrites(t *testing.T, named bool) {
+	r, dir, write := restorer(t)
+	r.named.Store(named)
 	outside := t.TempDir()
 	secret := filepath.Join(outside, "secret")
 	for _, err := range []error{
@@ -125,8 +138,11 @@ func TestRestoreNeverOverwrites(t *testing.T) {
 }
 
 // TestRestoreResume finds what an interrupted run left.
-func TestRestoreResume(t *testing.T) {
+func TestRestoreResume(t *testing.T) { eachWay(t, testRestoreResume) }
+
+func testRestoreResume(t *testing.T, named bool) {
 	r, dir, write := restorer(t)
+	r.named.Store(named)
 	c := inline(12, "contents")
 	part := filepath.Join(dir, ".extscope-part-"+fmt.Sprintf("%x", c.Key()))
 	if err := os.WriteFile(part, []byte("half"), 0o600); err != nil {
@@ -163,8 +179,11 @@ func TestRestoreResume(t *testing.T) {
 }
 
 // TestRestoreInterrupted leaves nothing behind.
-func TestRestoreInterrupted(t *testing.T) {
+func TestRestoreInterrupted(t *testing.T) { eachWay(t, testRestoreInterrupted) }
+
+func testRestoreInterrupted(t *testing.T, named bool) {
 	r, dir, _ := restorer(t)
+	r.named.Store(named)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c := inline(12, "contents")
