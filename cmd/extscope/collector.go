@@ -9,7 +9,7 @@ import (
 )
 
 // spareHeap is how much garbage may pile up at least, where collectLater is called.
-const spareHeap = 40 << 20
+const spareHeap = 128 << 20
 
 // collectLater is for work that makes many small things: gcPercent of a small heap is
 // so little that the collector would run all the time. After each of its runs the share

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,8 @@ type recoverDir struct {
 
 	mu      sync.Mutex
 	journal *os.File
+	rest    []byte // of it that is not written yet
+	owed    uint64 // bytes of the files that this tells of
 }
 
 // lookAt looks at DIR before anything is done, and refuses it where files must not or
@@ -159,10 +162,14 @@ func (d *recoverDir) begin() error {
 	if err != nil {
 		return err
 	}
+	line := []byte("\n") // after a line that may have been cut off
 	if end == 0 {
-		return d.put(d.head)
+		if line, err = json.Marshal(d.head); err != nil {
+			return err
+		}
+		line = append(line, '\n')
 	}
-	_, err = f.Write([]byte("\n")) // after a line that may have been cut off
+	_, err = f.Write(line)
 	return err
 }
 
@@ -182,17 +189,29 @@ func (d *recoverDir) reserve(size int64) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	blank := make([]byte, 256<<10)
+	err = host.Allocate(f, size)
+	if errors.Is(err, host.ErrUnsupported) {
+		err = blank(f, size)
+	}
+	if err != nil {
+		f.Close()
+		d.root.Remove(tempManifest)
+		return nil, err
+	}
+	return f, nil
+}
+
+// blank fills a file with zeros.
+func blank(f *os.File, size int64) error {
+	zeros := make([]byte, 256<<10)
 	for at := int64(0); at < size; {
-		n, err := f.WriteAt(blank[:min(int64(len(blank)), size-at)], at)
+		n, err := f.WriteAt(zeros[:min(int64(len(zeros)), size-at)], at)
 		if err != nil {
-			f.Close()
-			d.root.Remove(tempManifest)
-			return nil, err
+			return err
 		}
 		at += int64(n)
 	}
-	return f, nil
+	return nil
 }
 
 // writeManifest writes the manifest over what was reserved, and gives it its name.
@@ -230,6 +249,7 @@ func (d *recoverDir) close() {
 		return
 	}
 	if d.journal != nil {
+		d.flush()
 		d.journal.Close()
 	}
 	if d.root != nil {

@@ -74,14 +74,30 @@ func (d *recoverDir) readJournal() error {
 	return nil
 }
 
+// Rows pile up until they have so many bytes, or tell of files that have. Those that are
+// lost with a run are of files that the next one writes anew and finds there already.
+const journalPiece, journalOwed = 8 << 10, 1 << 20
+
 // put adds a line to the journal.
-func (d *recoverDir) put(row any) error {
+func (d *recoverDir) put(row journalRow) error {
 	b, err := json.Marshal(row)
 	if err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, err = d.journal.Write(append(b, '\n'))
+	d.rest = append(append(d.rest, b...), '\n')
+	d.owed += row.Size
+	// A folder, or a file without a sum, is not known again.
+	if len(d.rest) < journalPiece && d.owed < journalOwed && row.SHA256 != "" {
+		return nil
+	}
+	return d.flush()
+}
+
+// flush writes the rows that piled up.
+func (d *recoverDir) flush() error {
+	_, err := d.journal.Write(d.rest)
+	d.rest, d.owed = d.rest[:0], 0
 	return err
 }

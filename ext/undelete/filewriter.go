@@ -10,23 +10,23 @@ import (
 type fileWriter struct {
 	ctx      context.Context
 	f        *os.File
-	sum      hash.Hash // nil without one
-	beside   bool      // sum up and write at the same time
+	sum      hash.Hash   // nil without one
+	beside   func() bool // whether to sum up and write at the same time
 	progress func(int64)
 	at       int64 // written so far, holes included
 	end      int64 // of what was really written
 	err      error
 }
 
-// apart is from how many bytes of data on a file is summed up beside being written:
-// of smaller ones several are written at a time.
-const apart = 32 << 20
+// apart is how many bytes have to be written at once to be summed up beside that: of
+// fewer the hand-over takes longer.
+const apart = 64 << 10
 
 func (w *fileWriter) Write(p []byte) (int, error) {
 	var summed chan struct{}
 	switch {
 	case w.sum == nil:
-	case !w.beside:
+	case len(p) < apart || !w.beside():
 		w.sum.Write(p)
 	default:
 		summed = make(chan struct{})

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,8 @@ type Restorer struct {
 	Progress func(bytes int64)                                 // told of what was read and written
 	OnFolder func(output string)                               // told of folders that were made
 
-	named  atomic.Bool // files have a temporary name while they are written
+	named  atomic.Bool  // files have a temporary name while they are written
+	busy   atomic.Int64 // how many are being written
 	once   sync.Once
 	tree   *folders
 	naming sync.Mutex
@@ -86,6 +88,9 @@ func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
 	}
 }
 
+// spare reports whether there are cores that write no file.
+func (r *Restorer) spare() bool { return r.busy.Load() < int64(runtime.GOMAXPROCS(0)) }
+
 // errNameless says that a nameless file can't be given a name.
 var errNameless = errors.New("a file without a name cannot be given one")
 
@@ -95,8 +100,10 @@ func (r *Restorer) file(ctx context.Context, d *folder, base string, j *Job) (*R
 		return nil, err
 	}
 	defer p.drop()
+	r.busy.Add(1)
+	defer r.busy.Add(-1)
 	out := &Restored{Size: j.Contents.Size}
-	w := &fileWriter{ctx: ctx, f: p.f, progress: r.Progress, beside: j.Contents.Data >= apart}
+	w := &fileWriter{ctx: ctx, f: p.f, progress: r.Progress, beside: r.spare}
 	if j.Contents.Size <= maxSummed+maxSummedBy*j.Contents.Data {
 		w.sum = sha256.New()
 	} else {

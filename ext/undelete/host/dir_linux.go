@@ -98,3 +98,19 @@ func SetFileTimes(f *os.File, atime, mtime time.Time) error {
 	}
 	return nil
 }
+
+// Allocate gives a file so many bytes of room, of which it is as long.
+func Allocate(f *os.File, size int64) error {
+	for {
+		err := unix.Fallocate(int(f.Fd()), 0, 0, size)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL):
+			return ErrUnsupported
+		default:
+			return &os.PathError{Op: "fallocate", Path: f.Name(), Err: err}
+		}
+	}
+}

@@ -24,3 +24,6 @@ func SetTimes(*os.File, string, time.Time, time.Time) error { return ErrUnsuppor
 
 // SetFileTimes sets the times of an open file. It is not to be had on this system.
 func SetFileTimes(*os.File, time.Time, time.Time) error { return ErrUnsupported }
+
+// Allocate gives a file so many bytes of room. It is not to be had on this system.
+func Allocate(*os.File, int64) error { return ErrUnsupported }
