@@ -68,7 +68,7 @@ func (o *deletedOptions) run(ctx context.Context, e *env, name string) error {
 		return err
 	}
 	defer v.Close()
-	defer collectLater()()
+	defer collectLater(spareHeap)()
 	keep, err := o.filter()
 	if err != nil {
 		return err

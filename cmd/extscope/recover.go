@@ -119,7 +119,7 @@ func (o *recoverOptions) run(ctx context.Context, e *env, name string, paths []s
 		return err
 	}
 	defer v.Close()
-	defer collectLater()()
+	defer collectLater(spareToCopy)()
 	keep, err := o.filter()
 	if err != nil {
 		return err

@@ -103,7 +103,7 @@ func (o *reportOptions) run(ctx context.Context, e *env) error {
 		return err
 	}
 	defer v.Close()
-	defer collectLater()()
+	defer collectLater(spareHeap)()
 	c.opened = v
 	if err := c.gather(ctx); err != nil {
 		return err
