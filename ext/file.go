@@ -170,7 +170,9 @@ func (f *FS) maxSize(in *Inode) uint64 {
 	return min(directSlots+per+per*per+per*per*per, maxFileBlocks) << f.blockBits
 }
 
-const copyStep = 1 << 20 // bytes
+// copyStep is how many bytes are copied at once: what the processor's cache holds until
+// they are written.
+const copyStep = 256 << 10
 
 type copier struct {
 	fs      *FS

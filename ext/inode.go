@@ -40,7 +40,7 @@ func (f *FS) Inode(ino Ino) (*Inode, error) {
 		return nil, err
 	}
 	in := new(Inode)
-	f.decodeInode(in, raw, ino, off)
+	f.DecodeInodeTo(in, raw, ino, off)
 	return in, nil
 }
 
@@ -61,11 +61,12 @@ func (f *FS) inodeOffset(ino Ino) (int64, error) {
 // block, for instance. raw is one inode long and is kept.
 func (f *FS) DecodeInode(raw []byte, ino Ino, off int64) *Inode {
 	in := new(Inode)
-	f.decodeInode(in, raw, ino, off)
+	f.DecodeInodeTo(in, raw, ino, off)
 	return in
 }
 
-func (f *FS) decodeInode(in *Inode, raw []byte, ino Ino, off int64) {
+// DecodeInodeTo is DecodeInode into *in, for loops over many.
+func (f *FS) DecodeInodeTo(in *Inode, raw []byte, ino Ino, off int64) {
 	f.decodeFields(in, raw, ino, off)
 	if f.Super.MetadataCsum() {
 		sum, wide := layout.InodeChecksum(raw, f.inodeSeed(in))
@@ -77,7 +78,7 @@ func (f *FS) decodeInode(in *Inode, raw []byte, ino Ino, off int64) {
 	}
 }
 
-// decodeFields is decodeInode without a look at the checksum, which takes longer than all
+// decodeFields is DecodeInodeTo without a look at the checksum, which takes longer than all
 // the rest.
 func (f *FS) decodeFields(in *Inode, raw []byte, ino Ino, off int64) {
 	layout.DecodeInodeTo(&in.Inode, raw)

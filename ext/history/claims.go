@@ -106,10 +106,11 @@ func (w *InodeFilter) has(ino Ino, raw []byte) bool {
 // EachInode calls visit with every inode in the inode tables that the log has copies
 // of, each state once, by block and then oldest first, and with its state in the copy
 // before, if there is one; and then with those of fast commits. tx is the transaction,
-// or that before the fast commit; fast is 0, or which fast commit behind it. Both inodes'
-// Raw hold until visit returns.
+// or that before the fast commit; fast is 0, or which fast commit behind it. Both inodes
+// hold until visit returns.
 func (l *Log) EachInode(ctx context.Context, want *InodeFilter, visit func(tx, fast int, in, before *ext.Inode)) error {
 	size := l.FS.InodeSize()
+	now, was := new(ext.Inode), new(ext.Inode)
 	prev, buf := make([]byte, l.FS.BlockSize()), make([]byte, l.FS.BlockSize())
 	for _, run := range l.static {
 		if run.Kind != ext.MetaInodeTable {
@@ -138,9 +139,12 @@ func (l *Log) EachInode(ctx context.Context, want *InodeFilter, visit func(tx, f
 					switch {
 					case !want.has(ino, raw):
 					case !fresh && !bytes.Equal(raw, prev[at:][:size]):
-						visit(tx, 0, l.FS.DecodeInode(raw, ino, off+int64(at)), l.FS.DecodeInode(prev[at:][:size], ino, -1))
+						l.FS.DecodeInodeTo(now, raw, ino, off+int64(at))
+						l.FS.DecodeInodeTo(was, prev[at:][:size], ino, -1)
+						visit(tx, 0, now, was)
 					case fresh && !allZero(raw):
-						visit(tx, 0, l.FS.DecodeInode(raw, ino, off+int64(at)), nil)
+						l.FS.DecodeInodeTo(now, raw, ino, off+int64(at))
+						visit(tx, 0, now, nil)
 					}
 				}
 				prev, buf, fresh = buf, prev, false
@@ -153,7 +157,7 @@ func (l *Log) EachInode(ctx context.Context, want *InodeFilter, visit func(tx, f
 // eachFastInode does the same with the records of inodes in fast commits.
 func (l *Log) eachFastInode(ctx context.Context, want *InodeFilter, visit func(tx, fast int, in, before *ext.Inode)) error {
 	nth := map[int]int{}
-	raw := make([]byte, l.FS.InodeSize())
+	raw, in := make([]byte, l.FS.InodeSize()), new(ext.Inode)
 	for i := range l.fast {
 		tx, _ := l.beforeFast(l.fast[i].TID)
 		nth[tx]++
@@ -166,7 +170,8 @@ func (l *Log) eachFastInode(ctx context.Context, want *InodeFilter, visit func(t
 			}
 			n := copy(raw, r.Inode)
 			if want.has(r.Ino, raw) {
-				visit(max(tx, 0), nth[tx], l.FS.DecodeInode(raw, r.Ino, r.Offset+8), nil)
+				l.FS.DecodeInodeTo(in, raw, r.Ino, r.Offset+8)
+				visit(max(tx, 0), nth[tx], in, nil)
 			}
 			clear(raw[:n])
 		}

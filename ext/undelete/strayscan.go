@@ -164,24 +164,12 @@ func (f *finder) scanFree(ctx context.Context, free bitset, visit func(worker in
 	})
 }
 
-// each runs work for every task of 0..n-1, in about that order, on all cores.
+// each runs work for every task of 0..n-1, with a buffer of the worker's own.
 func (f *finder) each(ctx context.Context, n int, work func(worker int, buf *[]byte, task int)) error {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for w := range min(ext.Workers(), n) {
-		wg.Go(func() {
-			var buf []byte
-			for ctx.Err() == nil {
-				task := int(next.Add(1)) - 1
-				if task >= n {
-					return
-				}
-				work(w, &buf, task)
-			}
-		})
-	}
-	wg.Wait()
-	return ctx.Err()
+	return ext.Parallel(ctx, n, func(w int) func(int) {
+		var buf []byte
+		return func(task int) { work(w, &buf, task) }
+	})
 }
 
 // scanLog does the same with the blocks of the log. Of a copy that a descriptor covers
