@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
+	"iter"
 	"strings"
 
+	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/undelete"
 	"github.com/extscope/extscope/report"
 )
@@ -51,19 +54,49 @@ func (p *recoverPlan) report() *report.Report {
 	folders := append([]report.Column{{Key: "grade", Title: "GRADE", Style: gradeStyle}, {Key: "technique", Title: "TECHNIQUE"},
 		{Key: "inode", Title: "INODE", Right: true}, {Key: "output", Title: "OUTPUT", Name: true}, {Key: "path", Title: "PATH", Name: true},
 		{Key: "generation", Data: true}}, common...)
-	rows := func(folders bool, row func(int32) report.Row) func(func(report.Row, error) bool) {
-		return func(yield func(report.Row, error) bool) {
-			for i := range p.items {
-				if p.items[i].folder == folders && !yield(row(int32(i)), nil) {
-					return
+	return &report.Report{Tables: []*report.Table{
+		{Key: "files", Columns: files, Rows: p.rows(false, p.fileRow)},
+		{Key: "directories", Columns: folders, Rows: p.rows(true, p.folderRow)},
+	}, Summary: p.summary}
+}
+
+// Rows are made so many at a time, and these in batches, on all cores.
+const (
+	rowWindow = 4096
+	rowBatch  = 64
+)
+
+// rows gives the rows of folders, or of all else.
+func (p *recoverPlan) rows(folders bool, row func(int32) report.Row) iter.Seq2[report.Row, error] {
+	return func(yield func(report.Row, error) bool) {
+		var which []int32
+		made := make([]report.Row, rowWindow)
+		give := func() bool {
+			_ = ext.Parallel(context.Background(), (len(which)+rowBatch-1)/rowBatch, func(int) func(int) {
+				return func(batch int) {
+					for i := batch * rowBatch; i < min((batch+1)*rowBatch, len(which)); i++ {
+						made[i] = row(which[i])
+					}
+				}
+			})
+			for i := range which {
+				if !yield(made[i], nil) {
+					return false
 				}
 			}
+			which = which[:0]
+			return true
 		}
+		for i := range p.items {
+			if p.items[i].folder != folders {
+				continue
+			}
+			if which = append(which, int32(i)); len(which) == rowWindow && !give() {
+				return
+			}
+		}
+		give()
 	}
-	return &report.Report{Tables: []*report.Table{
-		{Key: "files", Columns: files, Rows: rows(false, p.fileRow)},
-		{Key: "directories", Columns: folders, Rows: rows(true, p.folderRow)},
-	}, Summary: p.summary}
 }
 
 func (p *recoverPlan) summary() report.Fields {
