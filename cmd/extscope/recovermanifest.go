@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"encoding/hex"
 	"iter"
 	"strings"
 
-	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/undelete"
 	"github.com/extscope/extscope/report"
 )
@@ -60,11 +58,8 @@ func (p *recoverPlan) report() *report.Report {
 	}, Summary: p.summary}
 }
 
-// Rows are made so many at a time, and these in batches, on all cores.
-const (
-	rowWindow = 4096
-	rowBatch  = 64
-)
+// rowWindow is how many rows are made at a time.
+const rowWindow = 4096
 
 // rows gives the rows of folders, or of all else.
 func (p *recoverPlan) rows(folders bool, row func(int32) report.Row) iter.Seq2[report.Row, error] {
@@ -72,13 +67,7 @@ func (p *recoverPlan) rows(folders bool, row func(int32) report.Row) iter.Seq2[r
 		var which []int32
 		made := make([]report.Row, rowWindow)
 		give := func() bool {
-			_ = ext.Parallel(context.Background(), (len(which)+rowBatch-1)/rowBatch, func(int) func(int) {
-				return func(batch int) {
-					for i := batch * rowBatch; i < min((batch+1)*rowBatch, len(which)); i++ {
-						made[i] = row(which[i])
-					}
-				}
-			})
+			onCores(len(which), func(i int) { made[i] = row(which[i]) })
 			for i := range which {
 				if !yield(made[i], nil) {
 					return false

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"slices"
 	"sync"
 
+	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/undelete"
 )
@@ -71,9 +73,12 @@ func (o *recoverOptions) plan(r *undelete.Result, picked []int32) *recoverPlan {
 		p.sums = make([][32]byte, len(picked))
 	}
 	keys, folders := map[[16]byte]int32{}, map[string]int32{}
-	for n, i := range picked {
-		it, c := &p.items[n], r.Outline(int(i))
-		it.place, it.action, it.grade, it.folder, it.key = i, o.action(c), c.Grade, c.Type == layout.ModeDir, c.Key()
+	onCores(len(picked), func(n int) {
+		it, c := &p.items[n], r.Outline(int(picked[n]))
+		it.place, it.action, it.grade, it.folder, it.key = picked[n], o.action(c), c.Grade, c.Type == layout.ModeDir, c.Key()
+	})
+	for n := range p.items {
+		it := &p.items[n]
 		it.twin = keys[it.key]
 		keys[it.key]++
 	}
@@ -118,6 +123,18 @@ func (o *recoverOptions) plan(r *undelete.Result, picked []int32) *recoverPlan {
 		}
 	}
 	return p
+}
+
+// onCores does something for each of 0 to n-1, on all cores.
+func onCores(n int, do func(i int)) {
+	const batch = 64
+	_ = ext.Parallel(context.Background(), (n+batch-1)/batch, func(int) func(int) { // nothing ends it
+		return func(k int) {
+			for i := k * batch; i < min((k+1)*batch, n); i++ {
+				do(i)
+			}
+		}
+	})
 }
 
 // outline gives the candidate of item n.

@@ -86,23 +86,21 @@ func (o *recoverOptions) write(ctx context.Context, e *env, v *opened, dir *reco
 // needs gives the bytes that are to be written, and those that the manifest may take.
 func (p *recoverPlan) needs(dir *recoverDir) (need uint64, manifest int64) {
 	const head, row = 16 << 10, 1200
-	manifest = head
-	for i := range p.items {
+	var bytes, room atomic.Int64
+	onCores(len(p.items), func(i int) {
 		it, c := &p.items[i], p.outline(int32(i))
-		manifest += row + 2*int64(len(it.output)+len(c.Target)+len(c.Name)) + 4*int64(len(c.Path))
+		size := row + 2*int64(len(it.output)+len(c.Target)+len(c.Name)) + 4*int64(len(c.Path))
 		for _, text := range [][]string{c.Evidence, p.notes[int32(i)]} {
 			for _, s := range text {
-				manifest += int64(len(s)) + 8
+				size += int64(len(s)) + 8
 			}
 		}
-		if it.action != writeFile {
-			continue
+		room.Add(size)
+		if _, done := dir.rows[it.name()]; it.action == writeFile && !done {
+			bytes.Add(int64(it.data))
 		}
-		if _, done := dir.rows[it.name()]; !done {
-			need += it.data
-		}
-	}
-	return need, manifest
+	})
+	return uint64(bytes.Load()), head + room.Load()
 }
 
 // room refuses a folder that is too small.
