@@ -52,10 +52,10 @@ var ladder = map[string][]string{
 	"indirect":   {"?: stray-tree, partial, /one", "?: stray-tree, partial, /two"},
 	"hash-range": append(numbered(150, "…/a file of some name %03d: name, listed, -"), "…/many: name, listed, -"),
 	"versions": {
-		"/work/cut: version, unproven, /work/cut",             // another was cut short since
-		"/work/rewritten: version, unproven, /work/rewritten", // two changes, of which one could be within its blocks
-		"/work/saved.new: name, listed, -",
-		"/work/saved: journal-inode, intact, /work/saved",
+		"/drafts/cut: version, unproven, /drafts/cut",             // another was cut short since
+		"/drafts/rewritten: version, unproven, /drafts/rewritten", // two changes, of which one could be within its blocks
+		"/drafts/saved.new: name, listed, -",
+		"/drafts/saved: journal-inode, intact, /drafts/saved",
 	},
 	"carve": {"?: carving, carved, /pictures/view.png", "?: carving, carved, /texts/all.gz"},
 	// Up to four extents fit into the inode, where deletion empties them.

@@ -394,15 +394,15 @@ def hash_range(d):
 def versions(d):
     d.mount()
     for name in ('cut', 'saved', 'rewritten'):
-        d.put(f'work/{name}', 6000)
+        d.put(f'drafts/{name}', 6000)
     d.remount()
-    d.note('work/cut', 'truncate')
-    os.truncate(d.path('work/cut'), 0)
-    d.note('work/saved', 'rename over')
-    d.write('work/saved.new', text('a later version', 6500), flush=True)
-    os.rename(d.path('work/saved.new'), d.path('work/saved'))
-    d.note('work/rewritten', 'rewrite')
-    d.write('work/rewritten', text('written anew', 2000), flush=True)
+    d.note('drafts/cut', 'truncate')
+    os.truncate(d.path('drafts/cut'), 0)
+    d.note('drafts/saved', 'rename over')
+    d.write('drafts/saved.new', text('a later version', 6500), flush=True)
+    os.rename(d.path('drafts/saved.new'), d.path('drafts/saved'))
+    d.note('drafts/rewritten', 'rewrite')
+    d.write('drafts/rewritten', text('written anew', 2000), flush=True)
     d.umount()
 
 
