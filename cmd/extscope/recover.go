@@ -58,9 +58,10 @@ another was made over it. What lay below a directory whose own place is lost goe
 DIR/@nameless/@INODE.
 
 A run that was interrupted, or found DIR full, leaves DIR/.extscope-recover.ndjson:
-the same call again goes on from there, and writes no finished file twice. A DIR that
-has a finished manifest.json is refused; with --force another run adds to it, under a
-manifest-2.json of its own.
+the same call again goes on from there, and writes no finished file twice; where the run
+was killed, the last MiB or so is read again and compared. A DIR that has a finished
+manifest.json is refused; with --force another run adds to it, under a manifest-2.json of
+its own.
 
 Exit status 2 also tells that DIR is full, or that files could not be written to it.`,
 		Example: `  extscope recover disk.img --to found --all

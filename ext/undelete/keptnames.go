@@ -72,8 +72,16 @@ type names struct {
 	index slots
 }
 
+// A nameKey is a name by its hash. Numbers go through the seed as well: an image chooses
+// them.
+type nameKey struct {
+	name uint64
+	dir  Ino
+	life int32
+}
+
 func (t *names) hash(dir Ino, life int32, name []byte) uint64 {
-	return maphash.Bytes(t.seed, name) ^ uint64(dir)*0x9e3779b97f4a7c15 ^ uint64(life)*0xc2b2ae3d27d4eb4f
+	return maphash.Comparable(t.seed, nameKey{maphash.Bytes(t.seed, name), dir, life})
 }
 
 func (t *names) text(k *keptName) []byte { return t.bytes.from(k.at)[:k.length:k.length] }

@@ -116,7 +116,7 @@ func testRestoreNeverOverwrites(t *testing.T, named bool) {
 		os.Symlink("nowhere", filepath.Join(dir, "rotten")),
 	} {
 		if err != nil {
-			t.Skip(err)
+			exttest.Skip(t, "%v", err)
 		}
 	}
 	for _, tt := range []struct{ output, want string }{
