@@ -317,7 +317,7 @@ func TestRecoverResumes(t *testing.T) {
 	}
 	t.Logf("interrupted %d times", interrupted)
 	if interrupted == 0 {
-		t.Skip("the runs were over before they could be interrupted")
+		exttest.Skip(t, "the runs were over before they could be interrupted")
 	}
 }
 
