@@ -86,7 +86,8 @@ func (f *FS) contentReader() io.ReaderAt {
 // is not zero, and those that begin in a hole.
 func (f *FS) sample(s Sparse) (files, stored, holes int) {
 	b := make([]byte, f.blockSize)
-	for looked, g := 0, uint32(0); g < f.GroupCount(); g++ {
+	looked := 0
+	for g := range f.Groups() {
 		for i := range f.UsedInodes(g) {
 			if looked++; looked > 1<<14 || files == dumpSample || stored > 0 && !s.MetadataOnly() {
 				return files, stored, holes

@@ -197,10 +197,21 @@ func (f *FS) BackupSupers(limit int) []uint32 {
 		slices.Sort(groups)
 		return groups
 	}
-	for g := uint32(1); g < f.groupCount && len(groups) < limit; g++ {
-		if hasSuper(f.Super, g) {
+	if !f.hasROCompat(layout.ROCompatSparseSuper) {
+		for g := uint32(1); g < f.groupCount && len(groups) < limit; g++ {
 			groups = append(groups, g)
 		}
+		return groups
 	}
-	return groups
+	// Made, not looked for: a superblock can claim 2^32 groups.
+	if f.groupCount > 1 {
+		groups = append(groups, 1)
+	}
+	for _, base := range []uint64{3, 5, 7} {
+		for g := base; g < uint64(f.groupCount); g *= base {
+			groups = append(groups, uint32(g))
+		}
+	}
+	slices.Sort(groups)
+	return groups[:min(len(groups), limit)]
 }

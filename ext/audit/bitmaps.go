@@ -44,11 +44,12 @@ func (a *auditor) bitmaps() {
 // A bitmapCheck compares bitmaps with what is in use.
 type bitmapCheck struct {
 	a      *auditor
+	stored []byte  // a bitmap block, and room for a word past it
 	forced *bitSet // metadata of groups whose block bitmap was never written
 }
 
 func newBitmapCheck(a *auditor) *bitmapCheck {
-	b := &bitmapCheck{a: a}
+	b := &bitmapCheck{a: a, stored: make([]byte, a.fs.BlockSize()+8)}
 	for n, g := range a.fs.Groups() {
 		if !a.believed(g, layout.GroupBlockUninit) {
 			continue
@@ -104,7 +105,8 @@ func (d *diff) note(i, w uint64) {
 func (b *bitmapCheck) blocks(n uint32) (free uint64, ok bool) {
 	a := b.a
 	g := a.fs.Group(n)
-	stored := make([]byte, a.fs.BlockSize()+8)
+	stored := b.stored
+	clear(stored)
 	if g.State == ext.GroupBad {
 		return 0, false
 	}
@@ -149,7 +151,8 @@ func (b *bitmapCheck) blocks(n uint32) (free uint64, ok bool) {
 func (b *bitmapCheck) inodes(n uint32) (free, dirs uint64, ok bool) {
 	a := b.a
 	g := a.fs.Group(n)
-	stored := make([]byte, a.fs.BlockSize()+8)
+	stored := b.stored
+	clear(stored)
 	if g.State == ext.GroupBad {
 		return 0, 0, false
 	}
