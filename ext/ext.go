@@ -158,7 +158,7 @@ func read(r io.ReaderAt, p []byte, off int64) (int, error) {
 	return n, &ReadError{Offset: off + int64(n), Len: len(p) - n, Err: err}
 }
 
-// ReadBlock reads block b, of metadata, into p, which is one block long.
+// ReadBlock reads block b, of metadata, into p, which is one block long, or its start.
 func (f *FS) ReadBlock(p []byte, b Block) error {
 	if uint64(b) >= f.Super.BlocksCount {
 		return &layout.CorruptError{Struct: "block pointer", Field: "block", Offset: f.bytes(b), Value: uint64(b)}

@@ -96,26 +96,29 @@ func (f *FS) FastTarget(in *Inode) []byte {
 type TargetReader struct {
 	f    *FS
 	buf  []byte
-	at   Block // the block in buf
-	held bool  // there is one
+	at   Block // the block that buf begins with
+	n    int   // how many bytes of it, 0 for none
 	runs [4]Run
 }
 
 // NewTargetReader makes a TargetReader.
 func (f *FS) NewTargetReader() *TargetReader { return &TargetReader{f: f} }
 
-// Block is ReadBlock into the reader's own bytes, which hold until its next call; the
-// block that was read last is not read again.
-func (r *TargetReader) Block(b Block) ([]byte, error) {
-	if r.held && r.at == b {
-		return r.buf, nil
+// Start reads the first n bytes of a block, all of it where it has no more, into the
+// reader's own bytes, which hold until its next call. What was read last is not read again.
+func (r *TargetReader) Start(b Block, n uint64) ([]byte, error) {
+	want := int(min(n, uint64(r.f.blockSize)))
+	if r.n >= want && r.at == b {
+		return r.buf[:want], nil
 	}
 	if r.buf == nil {
 		r.buf = make([]byte, r.f.blockSize)
 	}
-	err := r.f.ReadBlock(r.buf, b)
-	r.at, r.held = b, err == nil
-	return r.buf, err
+	err := r.f.ReadBlock(r.buf[:want], b)
+	if r.at, r.n = b, want; err != nil {
+		r.n = 0
+	}
+	return r.buf[:want], err
 }
 
 // Readlink is FS.Readlink; the target holds until the next call.
@@ -123,7 +126,8 @@ func (r *TargetReader) Readlink(in *Inode) ([]byte, error) {
 	if r.f.TargetStorage(in) == TargetBlock && in.size > 0 && in.size <= uint64(r.f.blockSize) {
 		runs, ok := r.f.AppendSimple(r.runs[:0], in)
 		if ok && len(runs) > 0 && runs[0].Logical == 0 && runs[0].Kind == Data {
-			if b, err := r.Block(runs[0].Physical); err == nil {
+			// With the NUL behind it, which an audit asks for next.
+			if b, err := r.Start(runs[0].Physical, in.size+1); err == nil {
 				return untilNUL(b[:in.size]), nil
 			}
 		}

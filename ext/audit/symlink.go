@@ -47,7 +47,10 @@ func (w *worker) symlink(in *ext.Inode) bool {
 			return bad(0x28, "the target does not lie in one block")
 		}
 		var err error
-		if b, err = w.targets.Block(block); err != nil {
+		if b, err = w.targets.Start(block, size+1); err == nil && bytes.IndexByte(b, 0) < 0 {
+			b, err = w.targets.Start(block, uint64(f.BlockSize())) // where does it end?
+		}
+		if err != nil {
 			w.a.addError(in.Ino, err)
 			return false
 		}
