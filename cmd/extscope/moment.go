@@ -84,6 +84,12 @@ func (o *opened) memory() links.Past {
 
 type lazyPast struct{ *opened }
 
+func (p lazyPast) Prepare(ctx context.Context, t *links.Tree) {
+	if l, err := p.log(); err == nil {
+		l.Prepare(ctx, t)
+	}
+}
+
 func (p lazyPast) Lost(ctx context.Context, t *links.Tree, want func(dir links.Ino, name []byte) bool) ([]links.LostName, error) {
 	l, err := p.log()
 	if err != nil {

@@ -10,6 +10,12 @@ import (
 	"github.com/extscope/extscope/ext/links"
 )
 
+// Prepare implements links.Past.
+func (l *Log) Prepare(ctx context.Context, t *links.Tree) {
+	l.tree = t
+	_ = l.learn(ctx, l.FS.Super.MetadataCsum()) // ctx's, which Lost tells as well
+}
+
 // Lost implements links.Past: for names that are missing from directories of today,
 // what they named last, and what became of that.
 func (l *Log) Lost(ctx context.Context, t *links.Tree, want func(dir Ino, name []byte) bool) ([]links.LostName, error) {

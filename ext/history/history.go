@@ -49,6 +49,8 @@ type Log struct {
 	pathBytes int            // held in paths
 	names     nameWork
 	buf       []byte
+	in        jbd2.Copy // the copy in buf
+	held      bool      // there is one
 }
 
 // ErrNoJournal says that there is no journal that could be read.
@@ -166,11 +168,17 @@ func (l *Log) span() (first, last int, ok bool) {
 	return first, last, first >= 0
 }
 
-// readCopy reads a copy into the log's buffer, which holds until the next call.
+// readCopy reads a copy into the log's buffer, which holds until the next call. The copy
+// that was read last is not read again.
 func (l *Log) readCopy(c jbd2.Copy) ([]byte, error) {
+	if l.held && l.in == c {
+		return l.buf, nil
+	}
+	l.held = false
 	if err := l.Journal.ReadCopy(l.buf, c); err != nil {
 		return nil, err
 	}
+	l.in, l.held = c, true
 	return l.buf, nil
 }
 

@@ -97,14 +97,20 @@ func (l *Log) use(c jbd2.Copy, i int) Use {
 		}
 		return Use{Kind: BlockUnknown}
 	}
-	kind := l.looksLike(b)
+	kind := ""
+	look := func() string {
+		if kind == "" {
+			kind = l.looksLike(b)
+		}
+		return kind
+	}
 	for _, x := range list {
-		if ok, sure := l.proves(&x, b, kind); sure && !ok {
+		if ok, sure := l.proves(&x, b, look); sure && !ok {
 			continue
 		}
 		return x.used(b)
 	}
-	return Use{Kind: kind}
+	return Use{Kind: look()}
 }
 
 func (x *claim) use() Use {
@@ -121,12 +127,12 @@ func (x *claim) used(b []byte) Use {
 }
 
 // proves reports whether a block can be what a claim says; sure where its checksum
-// tells.
-func (l *Log) proves(x *claim, b []byte, kind string) (ok, sure bool) {
+// tells. look gives what it looks like.
+func (l *Log) proves(x *claim, b []byte, look func() string) (ok, sure bool) {
 	if !l.FS.Super.MetadataCsum() {
 		// What looks like a structure is one, what doesn't is none.
 		structured := x.kind == links.BlockDir || x.kind == links.BlockNode || x.kind == links.BlockXattr
-		return kind == x.kind, structured
+		return look() == x.kind, structured
 	}
 	seed := layout.InodeSeed(l.FS.Seed(), x.ino, x.gen)
 	switch x.kind {
@@ -144,7 +150,7 @@ func (l *Log) proves(x *claim, b []byte, kind string) (ok, sure bool) {
 		stored, computed, there := layout.ExtentChecksum(b, seed)
 		return there && stored == computed, true
 	case links.BlockXattr:
-		return kind == links.BlockXattr, true
+		return look() == links.BlockXattr, true
 	}
 	return false, false
 }

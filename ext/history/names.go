@@ -94,7 +94,7 @@ func (l *Log) nameParts(ctx context.Context) (parts []namePart, err error) {
 // fork gives a Log for the parts of another goroutine.
 func (l *Log) fork() *Log {
 	f := *l
-	f.buf = make([]byte, len(l.buf))
+	f.buf, f.held = make([]byte, len(l.buf)), false
 	return &f
 }
 

@@ -2,6 +2,7 @@ package links
 
 import (
 	"bytes"
+	"context"
 	"hash/maphash"
 	"iter"
 	"math/bits"
@@ -32,22 +33,31 @@ const (
 
 // newAims gathers the components of the targets that were kept; nil where there are none,
 // or too many.
-func (t *Tree) newAims() *aims {
+func (t *Tree) newAims(ctx context.Context) *aims {
 	n := 0
-	for range t.components() {
-		n++
+	for i := range t.symlinks {
+		if target := t.keptTarget(&t.symlinks[i]); len(target) > 0 {
+			n += bytes.Count(target, []byte("/")) + 1
+		}
 	}
 	if n == 0 || n > maxAims {
 		return nil
 	}
 	a := &aims{t: t, names: newCollector(t), filter: make([]uint64, 1<<bits.Len(uint(n*aimsPerName/64)))}
 	fold := t.FS.Super.Incompat&layout.IncompatCasefold != 0
-	for name := range t.components() {
-		a.add(name)
-		if fold {
-			a.add(ext.FoldName(name))
+	// The error is ctx's, which ends the survey too.
+	_ = t.eachBatch(ctx, t.symlinks, func(int) func(int, []symlinkRef) {
+		return func(_ int, refs []symlinkRef) {
+			for i := range refs {
+				for name := range components(t.keptTarget(&refs[i])) {
+					a.add(name)
+					if fold {
+						a.add(ext.FoldName(name))
+					}
+				}
+			}
 		}
-	}
+	})
 	for range a.names.parts {
 		a.gone = append(a.gone, map[uint64][]lostName{})
 	}
@@ -55,21 +65,18 @@ func (t *Tree) newAims() *aims {
 	return a
 }
 
-// components yields the names that the targets which were kept are made of.
-func (t *Tree) components() iter.Seq[[]byte] {
+// components yields the names that a target is made of.
+func components(target []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		for i := range t.symlinks {
-			rest := t.keptTarget(&t.symlinks[i])
-			for len(rest) > 0 {
-				n := bytes.IndexByte(rest, '/')
-				if n < 0 {
-					n = len(rest)
-				}
-				if name := rest[:n]; n > 0 && !isDot(name) && !yield(name) {
-					return
-				}
-				rest = rest[min(n+1, len(rest)):]
+		for len(target) > 0 {
+			n := bytes.IndexByte(target, '/')
+			if n < 0 {
+				n = len(target)
 			}
+			if name := target[:n]; n > 0 && !isDot(name) && !yield(name) {
+				return
+			}
+			target = target[min(n+1, len(target)):]
 		}
 	}
 }
@@ -90,7 +97,7 @@ func (a *aims) place(hash uint64) (word, bits uint64) {
 
 func (a *aims) add(name []byte) {
 	i, bits := a.place(maphash.Bytes(a.t.seed, name))
-	a.filter[i] |= bits
+	atomic.OrUint64(&a.filter[i], bits)
 }
 
 func (a *aims) has(name []byte) bool { return a.hasHash(maphash.Bytes(a.t.seed, name)) }

@@ -24,6 +24,8 @@ type lookups struct {
 	answers  table
 	lost     map[uint64][]lostName // removed names that were asked for
 	past     map[uint64]*LostName  // those that a journal knows of
+	prepare  func()                // the journal's Prepare, nil where there is none
+	ahead    sync.WaitGroup        // for that
 }
 
 // A query is a name asked for.
@@ -151,6 +153,10 @@ func (l *lookups) queries(dir Ino, name []byte) []query {
 func (l *lookups) ask(q *[]query) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(*q) > 0 && l.prepare != nil {
+		l.ahead.Go(l.prepare) // names are missing: it will be asked
+		l.prepare = nil
+	}
 	l.asked = append(l.asked, *q...)
 	*q = (*q)[:0]
 }

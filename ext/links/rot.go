@@ -19,6 +19,8 @@ const (
 
 // A Past is what a journal remembers of names that are gone. Package history has one.
 type Past interface {
+	// Prepare does what of Lost takes no names: called before, if at all.
+	Prepare(ctx context.Context, t *Tree)
 	// Lost tells of those names that want asks for what the newest that the journal
 	// has of them named, in directories of t that are still there.
 	Lost(ctx context.Context, t *Tree, want func(dir Ino, name []byte) bool) ([]LostName, error)
@@ -38,6 +40,7 @@ type LostName struct {
 
 // remember asks the journal for names that were asked for and are not there.
 func (l *lookups) remember(ctx context.Context, past Past) error {
+	l.ahead.Wait()
 	if past == nil || len(l.answers.slots) == 0 {
 		return nil
 	}

@@ -79,6 +79,10 @@ func (t *Tree) AddSymlinks(set Set) {
 // one more pass over the directories. The sequence ends early when ctx does.
 func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.Seq[Symlink], error) {
 	l := t.newLookups()
+	defer l.ahead.Wait()
+	if o.Past != nil && t.aims != nil { // else names that are there are asked for as well
+		l.prepare = func() { o.Past.Prepare(ctx, t) }
+	}
 	settled := make(Set, len(t.symlinks)/64+1) // by index: those that are left out whatever else is learned
 	err := t.eachBatch(ctx, t.symlinks, func(w int) func(i int, refs []symlinkRef) {
 		r := t.newResolver(o.MountedAt, l)
@@ -111,28 +115,48 @@ func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.
 	if err != nil {
 		return nil, err
 	}
-	return func(yield func(Symlink) bool) {
-		// A window of batches at a time, so that output can stream.
-		window := batch * ext.Workers() * 4
-		for from := 0; from < len(t.symlinks); from += window {
-			refs := t.symlinks[from:min(from+window, len(t.symlinks))]
-			results := make([][]Symlink, (len(refs)+batch-1)/batch)
-			err := t.eachBatch(ctx, refs, func(int) func(i int, refs []symlinkRef) {
-				r := t.newResolver(o.MountedAt, l)
-				return func(i int, refs []symlinkRef) {
-					for j, ref := range refs {
-						if !settled.Has(Ino(from + i*batch + j)) {
-							r.judge(&results[i], r.read(ref), names, o.Keep)
-						}
+	judge := func(ctx context.Context, from, to int) ([][]Symlink, error) {
+		results := make([][]Symlink, (to-from+batch-1)/batch)
+		return results, t.eachBatch(ctx, t.symlinks[from:to], func(int) func(i int, refs []symlinkRef) {
+			r := t.newResolver(o.MountedAt, l)
+			return func(i int, refs []symlinkRef) {
+				for j, ref := range refs {
+					if !settled.Has(Ino(from + i*batch + j)) {
+						r.judge(&results[i], r.read(ref), names, o.Keep)
 					}
-					l.causes(results[i], now)
 				}
-			})
-			if err != nil {
-				return
+				l.causes(results[i], now)
 			}
-			for _, r := range results {
-				for _, s := range r {
+		})
+	}
+	return func(yield func(Symlink) bool) {
+		// A window of batches at a time, so that output can stream; the next one is
+		// judged while one is handed on.
+		ctx, cancel := context.WithCancel(ctx)
+		windows := make(chan [][]Symlink)
+		go func() {
+			defer close(windows)
+			size := batch * ext.Workers() * 4
+			for from := 0; from < len(t.symlinks); from += size {
+				w, err := judge(ctx, from, min(from+size, len(t.symlinks)))
+				if err != nil {
+					return
+				}
+				select {
+				case windows <- w:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+		defer func() {
+			cancel()
+			for range windows { // until it is gone
+			}
+		}()
+		for w := range windows {
+			for i := range w {
+				for _, s := range w[i] {
 					if !yield(s) {
 						return
 					}

@@ -141,7 +141,7 @@ func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
 		h.Surveyed(t)
 	}
 	if h.Symlinks {
-		t.aims = t.newAims()
+		t.aims = t.newAims(ctx)
 	}
 	if err := t.scanDirs(ctx, h); err != nil {
 		return nil, err
