@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -389,13 +388,6 @@ func (f *finder) formerDoubt(c *Candidate) string {
 		}
 	}
 	return ""
-}
-
-// setZero notes a block of zeros. Several goroutines call it.
-func (w *formerWork) setZero(b Block) {
-	if uint64(b)/64 < uint64(len(w.zero)) {
-		atomic.OrUint64(&w.zero[b/64], 1<<(b%64))
-	}
 }
 
 // toScan gives the blocks that are read by a scan for strays in the blocks free: of a

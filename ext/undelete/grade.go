@@ -196,6 +196,10 @@ func (f *finder) grade(c *Candidate) {
 		say("i_blocks is not what the map takes")
 	default:
 		c.Grade = Intact
+		if n := f.discarded(c); n > 0 {
+			c.Grade = Unproven
+			say("%d of its blocks hold nothing but zeros, as after a discard", n)
+		}
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 // strayEvidence is what a scan of free blocks and of the log found that nothing leads
 // to.
 type strayEvidence struct {
-	free     bitset // blocks that are free and may have been in use
+	free     bitset // blocks that are free and may have been in use: those that were scanned
+	zero     bitset // those of them that hold nothing but zeros
 	nodes    map[lifeKey][]stray
 	unowned  []stray // extent nodes of no incarnation that is known
 	pointers []stray // blocks that look like indirect blocks
@@ -48,7 +49,11 @@ func (f *finder) strays(ctx context.Context) error {
 			return nil
 		}
 	}
-	f.stray = strayEvidence{free: free, nodes: map[lifeKey][]stray{}, budget: 4 * f.fs.Super.BlocksCount}
+	zero := f.former.zero
+	if f.o.Former == nil {
+		zero = make(bitset, len(free))
+	}
+	f.stray = strayEvidence{free: free, zero: zero, nodes: map[lifeKey][]stray{}, budget: 4 * f.fs.Super.BlocksCount}
 	all, err := f.scanStrays(ctx, free, f.mayHavePointers())
 	if err != nil {
 		return err

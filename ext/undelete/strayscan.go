@@ -57,6 +57,13 @@ func (s bitset) set(b Block) {
 	}
 }
 
+// setShared is set, for several goroutines.
+func (s bitset) setShared(b Block) {
+	if uint64(b)/64 < uint64(len(s)) {
+		atomic.OrUint64(&s[b/64], 1<<(b%64))
+	}
+}
+
 // count is how many blocks are set.
 func (s bitset) count() (n int) {
 	for _, w := range s {
@@ -249,8 +256,8 @@ func (s *strayScan) keep(w int, one stray) {
 
 // look recognises one block.
 func (s *strayScan) look(w int, one stray, b []byte) {
-	if s.f.o.Former != nil && one.tx == strayAtHome && allZero(b) {
-		s.f.former.setZero(one.block)
+	if one.tx == strayAtHome && allZero(b) {
+		s.f.stray.zero.setShared(one.block)
 		return
 	}
 	if s.f.o.Former != nil && one.tx == strayAtHome && !s.free.has(one.block) {

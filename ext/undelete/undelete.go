@@ -109,6 +109,15 @@ type Candidate struct {
 	changed   bool // In may not be its last state
 }
 
+// Place is the path of a candidate, or else where it lay below the last directory that is
+// known above it, as Below says; nil where neither is known.
+func (c *Candidate) Place() []byte {
+	if c.Path == nil {
+		return c.Below
+	}
+	return c.Path
+}
+
 // Recoverable reports whether there is anything to write.
 func (c *Candidate) Recoverable() bool {
 	switch c.Grade {
@@ -159,6 +168,8 @@ type finder struct {
 	dirs         map[lifeKey][]byte // paths of directories, nil where there is none
 	pathBytes    int                // that they take
 	stray        strayEvidence
+	probe        []byte            // of zeros
+	probes       int64             // bytes that it may still read
 	freed        map[int]*freedSet // by transaction; nil until they are needed
 	shrunk       map[int]bool      // transactions in which a file that went on lost blocks
 	former       formerWork
