@@ -181,7 +181,7 @@ func deletedRow(c *undelete.Candidate) report.Row {
 	}
 	return report.Row{
 		report.Str(string(c.Grade)), report.Str(string(c.Technique)), report.Time(c.DeletedAt), report.Str(typeWord(c.Type)),
-		report.Size(c.Size), number(uint64(c.Ino), c.Ino != 0), path(c.Path), nameOf(c), path(c.Below), number(uint64(c.Gen), c.Ino != 0),
+		report.Size(c.Size), number(uint64(c.Ino), c.Ino != 0), path(c.Place()), nameOf(c), path(c.Below), number(uint64(c.Gen), c.Ino != 0),
 		report.Bool(c.Recoverable()), path(c.Target), number(uint64(c.Sequence), c.Sequence != 0), pathList(c.Others), path(c.MovedTo),
 		mtime, mode, uid, gid,
 		coverageOf(c),

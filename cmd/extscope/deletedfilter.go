@@ -60,7 +60,7 @@ func (d *deletedFilter) filter() (func(*undelete.Candidate) bool, error) {
 }
 
 func (d *deletedFilter) match(pattern string, c *undelete.Candidate) bool {
-	for _, p := range append([][]byte{c.Path}, c.Others...) {
+	for _, p := range append([][]byte{c.Place()}, c.Others...) {
 		if g := (glob{[]byte(pattern), false}); p != nil && (g.match(p) || g.match([]byte(report.Printable(p)))) {
 			return true
 		}

@@ -242,7 +242,7 @@ func (x *exporter) deleted(scan bool) error {
 			mtime, mode, uid, gid = report.Time(c.In.Mtime), report.Mode(c.In.Mode), report.Uint(uint64(c.In.UID)), report.Uint(uint64(c.In.GID))
 		}
 		ino, gen, at := number(uint64(c.Ino), c.Ino != 0), number(uint64(c.Gen), c.Ino != 0), report.Time(c.DeletedAt)
-		x.add(tableDeleted, ino, gen, path(c.Path), nameOf(c), report.Str(typeWord(c.Type)), report.Size(c.Size), mode, uid, gid, mtime, at,
+		x.add(tableDeleted, ino, gen, path(c.Place()), nameOf(c), report.Str(typeWord(c.Type)), report.Size(c.Size), mode, uid, gid, mtime, at,
 			report.Str(string(c.Grade)), report.Str(string(c.Technique)), report.Bool(c.Recoverable()), report.Str(strings.Join(c.Evidence, "; ")))
 		if !x.events {
 			continue

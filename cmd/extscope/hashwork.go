@@ -236,10 +236,7 @@ func deletedJobs(ctx context.Context, e *env, v *opened, out *output, yield func
 		if !c.Recoverable() || c.Type != layout.ModeRegular {
 			continue
 		}
-		h := &hashed{path: c.Path, ino: c.Ino, size: c.Size, grade: string(c.Grade)}
-		if h.path == nil {
-			h.path = c.Name
-		}
+		h := &hashed{path: c.Place(), ino: c.Ino, size: c.Size, grade: string(c.Grade)}
 		if c.In != nil {
 			h.facts = hashFacts(c.In)
 		}

@@ -33,8 +33,9 @@ func newRecoverCmd(e *env) *cobra.Command {
 		Use:   "recover IMAGE --to DIR [PATH...|--all]",
 		Short: "Write deleted files out, with a manifest of what is proved about each",
 		Long: `Recover writes deleted files below DIR, as the tree they were in, with mode and
-modification time; holes stay holes. Files whose path is not known go to
-DIR/@nameless. "deleted" lists what there is, and what the grades mean.
+modification time; holes stay holes. Files without a name go to DIR/@nameless, and what
+lay below a directory whose own place is lost to DIR/@nameless/@INODE. "deleted" lists
+what there is, and what the grades mean.
 
 PATH is a deleted file, or a folder with all that was below it; a pattern like
 '*.jpg', in which * stands for / too; or @12 for every deleted file that was inode 12.
@@ -54,8 +55,7 @@ that are no names elsewhere have their odd bytes spelled \xNN. DIR may not lie o
 evidence; that can be checked on Linux.
 
 --former recovers all files of the file system that was there before damage, or before
-another was made over it. What lay below a directory whose own place is lost goes to
-DIR/@nameless/@INODE.
+another was made over it.
 
 A run that was interrupted, or found DIR full, leaves DIR/.extscope-recover.ndjson:
 the same call again goes on from there, and writes no finished file twice; where the run

@@ -136,7 +136,7 @@ func (p *recoverPlan) fileRow(n int32) report.Row {
 	output, size, sum := p.outcome(n, c)
 	return append(report.Row{
 		report.Str(string(c.Grade)), report.Str(string(c.Technique)), report.Str(typeWord(c.Type)), size, number(uint64(c.Ino), c.Ino != 0),
-		output, path(c.Path), number(uint64(c.Gen), c.Ino != 0), sum,
+		output, path(c.Place()), number(uint64(c.Gen), c.Ino != 0), sum,
 		coverageOf(c),
 		path(c.Target), pathList(c.Others),
 	}, p.commonCells(n, c)...)
@@ -147,7 +147,7 @@ func (p *recoverPlan) folderRow(n int32) report.Row {
 	output, _, _ := p.outcome(n, c)
 	return append(report.Row{
 		report.Str(string(c.Grade)), report.Str(string(c.Technique)), number(uint64(c.Ino), c.Ino != 0),
-		output, path(c.Path), number(uint64(c.Gen), c.Ino != 0),
+		output, path(c.Place()), number(uint64(c.Gen), c.Ino != 0),
 	}, p.commonCells(n, c)...)
 }
 

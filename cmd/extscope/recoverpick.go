@@ -82,7 +82,7 @@ func (p *picker) match(c *undelete.Candidate) bool {
 	if p.ino != 0 {
 		return c.Ino == p.ino
 	}
-	if p.matchPath(c.Path) || c.Path == nil && p.matchPath(c.Name) {
+	if p.matchPath(c.Place()) || c.Path == nil && p.matchPath(c.Name) {
 		return true
 	}
 	for _, other := range c.Others {

@@ -114,7 +114,7 @@ func (f *finder) nameIt(c *Candidate, l *life) {
 			c.Others = append(c.Others, p)
 		}
 	}
-	if f.o.Former != nil && c.Path == nil {
+	if c.Path == nil {
 		c.Below = f.below(l)
 	}
 }
