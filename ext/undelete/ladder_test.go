@@ -44,13 +44,13 @@ var ladder = map[string][]string{
 		"/mail/letter1: fast-commit-inode, unproven, /mail/letter1",
 		"/mail/letter2: fast-commit-inode, unproven, /mail/letter2",
 	},
-	"names":      append(numbered(30, "…/picture %02d: name, listed, -"), "…/index: name, listed, -", "…/summer: name, listed, -"),
+	"names":      append(numbered(30, "@12/summer/picture %02d: name, listed, -"), "@12/index: name, listed, -", "@12/summer: name, listed, -"),
 	"residue":    {"inode 13: index-residue, partial, /logs/a", "inode 15: index-residue, partial, /logs/deep"},
 	"zeroed-log": {"inode 13: index-residue, partial, /logs/a"},
 	"freed-set":  {"inode 13: freed-set, partial, /old/victim"},
 	"stray-leaf": {"inode 13: stray-tree, partial, /logs/a"},
 	"indirect":   {"?: stray-tree, partial, /one", "?: stray-tree, partial, /two"},
-	"hash-range": append(numbered(150, "…/a file of some name %03d: name, listed, -"), "…/many: name, listed, -"),
+	"hash-range": append(numbered(150, "@12/many/a file of some name %03d: name, listed, -"), "@12/many: name, listed, -"),
 	"versions": {
 		"/drafts/cut: version, unproven, /drafts/cut",             // another was cut short since
 		"/drafts/rewritten: version, unproven, /drafts/rewritten", // two changes, of which one could be within its blocks
@@ -110,8 +110,8 @@ func TestLadder(t *testing.T) {
 func found(t *testing.T, r *undelete.Result, c *undelete.Candidate, gone []exttest.Gone) string {
 	who := fmt.Sprintf("inode %d", c.Ino)
 	switch {
-	case c.Path != nil:
-		who = string(c.Path)
+	case c.Place() != nil:
+		who = string(c.Place())
 	case c.Name != nil:
 		who = "…/" + string(c.Name)
 	case c.Ino == 0:
