@@ -45,7 +45,8 @@ PATH or --all picks.
 DIR/manifest.json tells of every file picked: where it was written, how it was found
 and proved, its SHA-256, and what is missing of it. "output" is null for what has no
 contents to write: names alone, overwritten files, devices, and symlinks without
---symlinks. In partial files what is gone is a hole, and so are blocks that something
+--symlinks. A file that had several names gets them all, as hard links: "links" has the
+further ones. In partial files what is gone is a hole, and so are blocks that something
 else uses by now, unless --reused is given. A size is believed no further than the
 grade proves the map: else a file ends with its last block.
 
@@ -181,8 +182,12 @@ func (p *recoverPlan) words(w io.Writer, dir *recoverDir) error {
 	if grades == nil {
 		grades = []string{"nothing picked"}
 	}
-	_, err := fmt.Fprintf(w, "wrote %s (%s) and %s\nof what was picked, %s\n%s tells of each\n",
-		plural(s.written+s.empty, "file", "files"), bytesWord(s.bytes), plural(s.directories, "folder", "folders"), strings.Join(grades, ", "),
+	links := ""
+	if s.links > 0 {
+		links = fmt.Sprintf(", %s of them", plural(s.links, "further name", "further names"))
+	}
+	_, err := fmt.Fprintf(w, "wrote %s (%s)%s and %s\nof what was picked, %s\n%s tells of each\n",
+		plural(s.written+s.empty, "file", "files"), bytesWord(s.bytes), links, plural(s.directories, "folder", "folders"), strings.Join(grades, ", "),
 		report.Printable([]byte(dir.name+"/"+dir.manifest)))
 	return err
 }

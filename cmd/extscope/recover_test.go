@@ -112,6 +112,51 @@ func TestRecoverGolden(t *testing.T) {
 	}
 }
 
+// TestRecoverLinks gives files that had several names all of them, as hard links, and again
+// where a run goes on: nothing is linked twice.
+func TestRecoverLinks(t *testing.T) {
+	raw, gone := exttest.GoneImage(t, "undelete/hard-links")
+	image := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(image, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "to")
+	got := call(t, "recover", image, "--to", dir, "--all")
+	if got.status != exitDone || !strings.Contains(got.out, "wrote 4 files (9.4KiB), 3 further names of them and 3 folders") {
+		t.Fatalf("status %d: %s%s", got.status, got.out, got.err)
+	}
+	first := map[uint64]os.FileInfo{} // by inode in the image
+	for _, g := range gone {
+		name := filepath.Join(dir, filepath.FromSlash(g.Path))
+		info, err := os.Lstat(name)
+		switch {
+		case g.Path == "/weekly/copy": // its file is there under another name
+			if err == nil {
+				t.Errorf("%s was written", g.Path)
+			}
+			continue
+		case err != nil:
+			t.Error(err)
+			continue
+		case g.Kind != "file":
+			continue
+		}
+		b, err := os.ReadFile(name)
+		if sum := fmt.Sprintf("%x", sha256.Sum256(b)); err != nil || sum != g.SHA256 {
+			t.Errorf("%s: %v, sum %s, want %s", g.Path, err, sum, g.SHA256)
+		}
+		if first[g.Ino] == nil {
+			first[g.Ino] = info
+		} else if !os.SameFile(first[g.Ino], info) {
+			t.Errorf("%s is no link to the other names of inode %d", g.Path, g.Ino)
+		}
+	}
+	m := readManifest(t, filepath.Join(dir, manifestName))
+	if m.Summary["links"] != 3.0 {
+		t.Errorf("the manifest has %v links", m.Summary["links"])
+	}
+}
+
 // TestRecoverTree writes a tree, and holds it against what was in the files.
 func TestRecoverTree(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")

@@ -11,7 +11,7 @@ import (
 
 // A recoverSum counts what became of all.
 type recoverSum struct {
-	written, empty, directories, symlinks, listed, failed int
+	written, empty, directories, symlinks, links, listed, failed int
 	bytes                                                 uint64
 	grades                                                map[undelete.Grade]int
 }
@@ -26,6 +26,7 @@ func (p *recoverPlan) sum() recoverSum {
 			s.listed++
 		case !it.done && !p.dryRun:
 			s.failed++
+			continue
 		case it.action == makeFolder:
 			s.directories++
 		case it.action == writeLink:
@@ -36,6 +37,7 @@ func (p *recoverPlan) sum() recoverSum {
 			s.written++
 			s.bytes += it.size
 		}
+		s.links += len(p.links[int32(i)])
 	}
 	return s
 }
@@ -49,6 +51,7 @@ func (p *recoverPlan) report() *report.Report {
 		{Key: "size", Title: "SIZE", Right: true}, {Key: "inode", Title: "INODE", Right: true}, {Key: "output", Title: "OUTPUT", Name: true},
 		{Key: "path", Title: "PATH", Name: true}, {Key: "generation", Data: true}, {Key: "sha256", Data: true}, {Key: "coverage", Data: true},
 		{Key: "target", Data: true, Name: true}, {Key: "other_paths", Data: true}}, common...)
+	files = append(files, report.Column{Key: "links", Data: true})
 	folders := append([]report.Column{{Key: "grade", Title: "GRADE", Style: gradeStyle}, {Key: "technique", Title: "TECHNIQUE"},
 		{Key: "inode", Title: "INODE", Right: true}, {Key: "output", Title: "OUTPUT", Name: true}, {Key: "path", Title: "PATH", Name: true},
 		{Key: "generation", Data: true}}, common...)
@@ -102,7 +105,7 @@ func (p *recoverPlan) summary() report.Fields {
 	f = append(f, report.Fields{
 		{Key: "written", Value: report.Int(int64(s.written))}, {Key: "bytes", Value: report.Size(s.bytes)},
 		{Key: "empty", Value: report.Int(int64(s.empty))}, {Key: "directories", Value: report.Int(int64(s.directories))},
-		{Key: "symlinks", Value: report.Int(int64(s.symlinks))}, {Key: "without_output", Value: report.Int(int64(s.listed))},
+		{Key: "symlinks", Value: report.Int(int64(s.symlinks))}, {Key: "links", Value: report.Int(int64(s.links))}, {Key: "without_output", Value: report.Int(int64(s.listed))},
 		{Key: "not_written", Value: report.Int(int64(s.failed))},
 	}...)
 	for _, g := range undelete.Grades() {
@@ -139,7 +142,7 @@ func (p *recoverPlan) fileRow(n int32) report.Row {
 		output, path(c.Place()), number(uint64(c.Gen), c.Ino != 0), sum,
 		coverageOf(c),
 		path(c.Target), pathList(c.Others),
-	}, p.commonCells(n, c)...)
+	}, append(p.commonCells(n, c), p.linkList(n))...)
 }
 
 func (p *recoverPlan) folderRow(n int32) report.Row {
@@ -157,6 +160,17 @@ func (p *recoverPlan) commonCells(n int32, c *undelete.Candidate) report.Row {
 		mtime, mode, uid, gid = report.Time(c.In.Mtime), report.Mode(c.In.Mode), report.Uint(uint64(c.In.UID)), report.Uint(uint64(c.In.GID))
 	}
 	return report.Row{report.Str(strings.Join(c.Evidence, "; ")), report.Time(c.DeletedAt), mode, uid, gid, mtime, nameOf(c), strs(p.allNotes(n))}
+}
+
+// linkList are the further names that a file was, or would be, given.
+func (p *recoverPlan) linkList(n int32) report.Value {
+	var names [][]byte
+	if p.dryRun || p.items[n].done {
+		for _, output := range p.links[n] {
+			names = append(names, []byte(output))
+		}
+	}
+	return pathList(names)
 }
 
 // nameOf is the last part of a candidate's path.

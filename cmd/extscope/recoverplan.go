@@ -62,13 +62,14 @@ type recoverPlan struct {
 	// they were written, if not where they were to be.
 	notes, after map[int32][]string
 	moved        map[int32]string
+	links        map[int32][]string // where their further names go, or went
 }
 
 // plan works out what to write, and where. It goes by the evidence and the flags only,
 // so that the same call gives the same names.
 func (o *recoverOptions) plan(r *undelete.Result, picked []int32) *recoverPlan {
 	p := &recoverPlan{items: make([]recoverItem, len(picked)), result: r, dryRun: o.dryRun, reused: o.reused,
-		notes: map[int32][]string{}, after: map[int32][]string{}, moved: map[int32]string{}}
+		notes: map[int32][]string{}, after: map[int32][]string{}, moved: map[int32]string{}, links: map[int32][]string{}}
 	if !o.dryRun {
 		p.sums = make([][32]byte, len(picked))
 	}
@@ -120,6 +121,14 @@ func (o *recoverOptions) plan(r *undelete.Result, picked []int32) *recoverPlan {
 		if it.output, other = p.placing.File(c, n); other >= 0 && other != n {
 			p.note(n, "its name was taken by inode %d, written to %s", p.outline(other).Ino, p.items[other].output)
 			p.note(other, "inode %d had this name too, written to %s", c.Ino, it.output)
+		}
+	}
+	for k := range p.items {
+		if it := &p.items[k]; it.action == writeFile {
+			c := r.Outline(int(it.place))
+			for _, other := range c.HardLinks() {
+				p.links[int32(k)] = append(p.links[int32(k)], p.placing.Link(c, other, int32(k)))
+			}
 		}
 	}
 	return p

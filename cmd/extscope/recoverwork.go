@@ -90,6 +90,9 @@ func (p *recoverPlan) needs(dir *recoverDir) (need uint64, manifest int64) {
 	onCores(len(p.items), func(i int) {
 		it, c := &p.items[i], p.outline(int32(i))
 		size := row + 2*int64(len(it.output)+len(c.Target)+len(c.Name)) + 4*int64(len(c.Path))
+		for _, output := range p.links[int32(i)] {
+			size += 2*int64(len(output)) + 8
+		}
 		for _, text := range [][]string{c.Evidence, p.notes[int32(i)]} {
 			for _, s := range text {
 				size += int64(len(s)) + 8
@@ -148,6 +151,11 @@ func (w *recovery) all(ctx context.Context) {
 		})
 	}
 	wg.Wait()
+	for i := range w.plan.items {
+		if ctx.Err() != nil || w.links(int32(i)) != nil {
+			return
+		}
+	}
 	for i := range w.plan.items {
 		if it := &w.plan.items[i]; ctx.Err() == nil && (it.action == writeLink || it.action == makeFolder) && w.one(ctx, int32(i)) != nil {
 			return
@@ -209,6 +217,30 @@ func (w *recovery) one(ctx context.Context, n int32) error {
 		row.Error = done.Err.Error()
 	}
 	return w.note(row)
+}
+
+// links gives a file that was written its further names. An error ends all.
+func (w *recovery) links(n int32) error {
+	outputs := w.plan.links[n]
+	if !w.plan.items[n].done || outputs == nil {
+		return nil
+	}
+	made := outputs[:0]
+	for _, output := range outputs {
+		name, err := w.to.Link(w.plan.outline(n), w.plan.written(n), output)
+		switch {
+		case err == nil:
+			made = append(made, name)
+		case host.Gone(err):
+			w.plan.links[n] = made
+			w.halt(err)
+			return err
+		default:
+			w.plan.note(n, "no further name %s: %v", output, reason(err))
+		}
+	}
+	w.plan.links[n] = made
+	return nil
 }
 
 // note adds a row to the journal. Without it a run can't be gone on with, so it ends.

@@ -137,7 +137,7 @@ func (f *finder) allocated(ino Ino) bool {
 // fill fills a candidate from one state of its inode.
 func (f *finder) fill(c *Candidate, s *state, in *ext.Inode) {
 	c.In, c.from, c.tx, c.fast = in, *s, s.tx, s.has(markFast)
-	c.Type, c.Size, c.SizeKnown, c.complete = in.Type(), in.Size(), true, true
+	c.Type, c.Size, c.Links, c.SizeKnown, c.complete = in.Type(), in.Size(), in.Links, true, true
 	switch {
 	case in.IsSymlink() && !f.fs.HasMap(in):
 		if target, err := f.fs.Readlink(in); err == nil && len(target) > 0 && target[0] != 0 {

@@ -57,6 +57,17 @@ var ladder = map[string][]string{
 		"/drafts/saved.new: name, listed, -",
 		"/drafts/saved: journal-inode, intact, /drafts/saved",
 	},
+	// Of each file one name: recover is tested with the others.
+	"hard-links": {
+		"/daily/new name: journal-inode, unproven, /daily/new name", // renamed just before
+		"/daily/one: journal-inode, intact, /weekly/deep/uno",
+		"/daily/three: journal-inode, intact, /daily/three",
+		"/daily/two: journal-inode, intact, /weekly/two",
+		"/daily: journal-inode, intact, -",
+		"/weekly/copy: name, listed, -",
+		"/weekly/deep: journal-inode, intact, -",
+		"/weekly: journal-inode, intact, -",
+	},
 	"carve": {"?: carving, carved, /pictures/view.png", "?: carving, carved, /texts/all.gz"},
 	// Up to four extents fit into the inode, where deletion empties them.
 	"fragments": {"inode 19: index-residue, partial, /parts/of6", "inode 21: index-residue, partial, /parts/of12"},

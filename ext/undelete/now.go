@@ -147,7 +147,7 @@ func (f *finder) renamed(n *nameRef) bool {
 	}
 	in, err := f.fs.Inode(n.ino)
 	t := f.transaction(n.tx)
-	if err != nil || t == nil || in.Crtime.After(t.CommitTime) {
+	if err != nil || t == nil || f.bornAfter(in, t) {
 		return false // the number was of another file then
 	}
 	l := f.life(in)

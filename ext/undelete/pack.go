@@ -112,7 +112,7 @@ func (p *packer) pack(c *Candidate) (at uint32, ok bool) {
 		b = binary.AppendVarint(b, c.DeletedAt.Unix())
 		b = binary.AppendUvarint(b, uint64(c.DeletedAt.Nanosecond()))
 	}
-	for _, n := range []uint64{c.Size, uint64(c.gone), uint64(c.Sequence), c.Coverage.Own, c.Coverage.Free, c.Coverage.Loose, c.Coverage.Reused, c.Coverage.Lost} {
+	for _, n := range []uint64{c.Size, uint64(c.Links), uint64(c.gone), uint64(c.Sequence), c.Coverage.Own, c.Coverage.Free, c.Coverage.Loose, c.Coverage.Reused, c.Coverage.Lost} {
 		b = binary.AppendUvarint(b, n)
 	}
 	b = binary.AppendUvarint(b, uint64(len(c.Evidence)))

@@ -22,7 +22,7 @@ func TestPack(t *testing.T) {
 	long := bytes.Repeat([]byte("n"), storeChunk+1)
 	list := []Candidate{
 		{},
-		{Ino: math.MaxUint32, Gen: math.MaxUint32, Type: layout.ModeRegular, Size: math.MaxUint64, SizeKnown: true, Path: []byte("/a/b"), Name: []byte("b"),
+		{Ino: math.MaxUint32, Gen: math.MaxUint32, Type: layout.ModeRegular, Size: math.MaxUint64, Links: math.MaxUint16, SizeKnown: true, Path: []byte("/a/b"), Name: []byte("b"),
 			Others: [][]byte{[]byte("/c"), []byte("/")}, Live: true, MovedTo: []byte("/d"), DeletedAt: time.Unix(-1<<31, 999999999).UTC(), Sequence: math.MaxUint32,
 			Technique: InodeJournal, Ext: ".pdf", Evidence: []string{"one", "", "two"}, Grade: Intact, Coverage: Coverage{1, 2, 3, 4, math.MaxUint64},
 			Runs:  []ext.Run{{Logical: 7, Physical: 1 << 47, Len: 3}, {Logical: 2, Physical: 5, Len: 1 << 40, Kind: ext.Unwritten}},

@@ -65,6 +65,9 @@ func NewPlacement(all iter.Seq[*Candidate], reserved ...string) *Placement {
 	for c := range all {
 		if c.Path != nil {
 			p.folder(parent(string(c.Path)))
+			for _, other := range c.HardLinks() {
+				p.folder(parent(string(other)))
+			}
 		} else if p.none == "" && (c.Type != layout.ModeDir || c.Below != nil) {
 			p.none = p.claim(Nameless, 0, nobodys)
 		}
@@ -128,8 +131,7 @@ func (p *Placement) File(c *Candidate, n int32) (output string, other int32) {
 	want := ""
 	switch {
 	case c.Path != nil:
-		up := parent(string(c.Path))
-		want = path.Join(p.folder(up), SafeName([]byte(strings.TrimPrefix(string(c.Path)[len(up):], "/"))))
+		want = p.below(c.Path)
 	case c.Below != nil:
 		want = path.Join(p.folderBelow(parent(string(c.Below))), SafeName(c.Below[len(parent(string(c.Below)))+1:]))
 	case c.Name != nil:
@@ -140,6 +142,17 @@ func (p *Placement) File(c *Candidate, n int32) (output string, other int32) {
 		want = path.Join(p.none, fmt.Sprintf("inode-%d-%d%s", c.Ino, c.Gen, c.Ext))
 	}
 	return p.claim(want, c.Ino, n), p.taken[want]
+}
+
+// below gives a path of the image its place below the folder, whoever has that.
+func (p *Placement) below(at []byte) string {
+	up := parent(string(at))
+	return path.Join(p.folder(up), SafeName([]byte(strings.TrimPrefix(string(at)[len(up):], "/"))))
+}
+
+// Link gives a further name of file n, which is a path in the image, its output.
+func (p *Placement) Link(c *Candidate, at []byte, n int32) string {
+	return p.claim(p.below(at), c.Ino, n)
 }
 
 // Another gives a further output to a file whose own was found to be taken.

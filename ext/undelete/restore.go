@@ -165,6 +165,38 @@ func (r *Restorer) settle(p *part, base string, j *Job, out *Restored) (name str
 	return "", fmt.Errorf("%s: too many files of that name", path.Join(d.actual, base))
 }
 
+// Link gives a file that was written a further name, and tells which. The error is of the
+// folder, which may know no hard links.
+func (r *Restorer) Link(c *Candidate, file, output string) (string, error) {
+	dir, base := path.Split(output)
+	d, err := r.start().use(dir)
+	if err != nil {
+		return "", err
+	}
+	defer r.tree.release(d)
+	for range 1000 {
+		name := path.Join(d.actual, base)
+		err = r.Root.Link(file, name)
+		switch {
+		case err == nil:
+			return name, nil
+		case !errors.Is(err, fs.ErrExist):
+			return "", err
+		case r.Resume && r.same(file, name):
+			return name, nil
+		}
+		base = path.Base(r.Placing.Another(output, c))
+	}
+	return "", err
+}
+
+// same reports whether two names are one file's.
+func (r *Restorer) same(a, b string) bool {
+	x, errX := r.Root.Lstat(a)
+	y, errY := r.Root.Lstat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
 // Symlink makes a symbolic link. Nothing may be written through it: links come last.
 func (r *Restorer) Symlink(j *Job) (*Restored, error) {
 	dir, base := path.Split(j.Output)

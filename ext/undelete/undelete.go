@@ -75,7 +75,8 @@ type Candidate struct {
 
 	Path      []byte   // as of last, nil where not known
 	Name      []byte   // its last part; known where the directory is not
-	Others    [][]byte // other paths that it had
+	Others    [][]byte // other paths that it had, the newest first
+	Links     uint16   // names that it had at once, as its inode said; 0 where that is not known
 	Live      bool     // the file lives under another name, or is a version of one that does
 	MovedTo   []byte   // a path of it then
 	DeletedAt time.Time
@@ -116,6 +117,15 @@ func (c *Candidate) Place() []byte {
 		return c.Below
 	}
 	return c.Path
+}
+
+// HardLinks are the paths that a file had beside Path when it was deleted: the newest of
+// Others, as many as it had names.
+func (c *Candidate) HardLinks() [][]byte {
+	if c.Links < 2 || c.Type != layout.ModeRegular || c.Path == nil {
+		return nil
+	}
+	return c.Others[:min(len(c.Others), int(c.Links)-1)]
 }
 
 // Recoverable reports whether there is anything to write.

@@ -121,7 +121,7 @@ func (p *packer) unpack(at uint32) *Candidate {
 		sec := u.varint()
 		c.DeletedAt = time.Unix(sec, int64(u.uvarint())).UTC()
 	}
-	c.Size, c.gone, c.Sequence = u.uvarint(), moment(u.uvarint()), uint32(u.uvarint())
+	c.Size, c.Links, c.gone, c.Sequence = u.uvarint(), uint16(u.uvarint()), moment(u.uvarint()), uint32(u.uvarint())
 	c.Coverage = Coverage{Own: u.uvarint(), Free: u.uvarint(), Loose: u.uvarint(), Reused: u.uvarint(), Lost: u.uvarint()}
 	c.Evidence = make([]string, u.uvarint())
 	for i := range c.Evidence {

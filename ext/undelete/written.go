@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/jbd2"
 	"github.com/extscope/extscope/ext/layout"
 )
 
@@ -29,6 +30,12 @@ func (f *finder) tick() time.Duration {
 		}
 	}
 	return f.clock
+}
+
+// bornAfter reports whether a file was made after a transaction was closed. The clock of
+// commits is coarse: times of files may be of a finer one, and be ahead by a tick.
+func (f *finder) bornAfter(in *ext.Inode, t *jbd2.Transaction) bool {
+	return in.Crtime.Sub(t.CommitTime) > f.tick()
 }
 
 // allows reports whether all commits that came close together are a number of ticks apart.

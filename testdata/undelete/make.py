@@ -437,6 +437,26 @@ def fragments(d):
     d.umount()
 
 
+# Files of several names: all of them go, or all but one; one that was renamed before.
+@case('4M', '-t', 'ext4', *JOURNAL)
+def hard_links(d):
+    d.mount()
+    d.put('daily/one', 3000)
+    d.put('daily/two', 5000)
+    d.put('daily/three', 700)
+    d.put('old name', 900)
+    d.put('stays', 800)
+    os.makedirs(d.path('weekly/deep'))
+    for old, new in (('daily/one', 'weekly/first'), ('daily/one', 'weekly/deep/uno'), ('daily/two', 'weekly/two'), ('stays', 'weekly/copy')):
+        os.link(d.path(old), d.path(new))
+    d.remount()
+    os.rename(d.path('old name'), d.path('daily/new name'))
+    d.sync()
+    d.rmtree('daily')
+    d.rmtree('weekly')
+    d.umount()
+
+
 def main():
     os.environ.update(PATH=os.environ['PATH'] + ':/usr/sbin:/sbin', LC_ALL='C', TZ='UTC')
     os.umask(0o022)
