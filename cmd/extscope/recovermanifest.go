@@ -12,8 +12,8 @@ import (
 // A recoverSum counts what became of all.
 type recoverSum struct {
 	written, empty, directories, symlinks, links, listed, failed int
-	bytes                                                 uint64
-	grades                                                map[undelete.Grade]int
+	bytes                                                        uint64
+	grades                                                       map[undelete.Grade]int
 }
 
 func (p *recoverPlan) sum() recoverSum {
