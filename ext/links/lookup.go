@@ -2,6 +2,7 @@ package links
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -63,6 +64,28 @@ func (t *table) at(key uint64) *slot {
 	}
 }
 
+// enter puts in a key; where it is there twice, the lowest number counts. Several
+// goroutines may call it, while nobody looks anything up.
+func (t *table) enter(key uint64, ino Ino) {
+	mask := uint64(len(t.slots) - 1)
+	for i := key & mask; ; i = (i + 1) & mask {
+		s := &t.slots[i]
+		have := atomic.LoadUint64(&s.key)
+		if have == 0 && !atomic.CompareAndSwapUint64(&s.key, 0, key) {
+			have = atomic.LoadUint64(&s.key) // another was first
+		}
+		if have != 0 && have != key {
+			continue
+		}
+		for {
+			old := atomic.LoadUint32(&s.ino)
+			if old != 0 && old <= uint32(ino) || atomic.CompareAndSwapUint32(&s.ino, old, uint32(ino)) {
+				return
+			}
+		}
+	}
+}
+
 func (t *Tree) newLookups() *lookups {
 	l := &lookups{t: t, lost: map[uint64][]lostName{}, past: map[uint64]*LostName{}}
 	lists, arenas := [][]nameRecord{t.base.records}, t.base.arenas
@@ -78,27 +101,27 @@ func (t *Tree) newLookups() *lookups {
 		}
 	}
 	l.known = newTable(entries)
+	var entering sync.WaitGroup
 	for _, list := range lists {
-		for i := range list {
-			r := &list[i]
-			name := arenas[r.arena].get(r.at, int(r.length))
-			l.know(l.key(r.dir, name), r.ino)
-			if t.folds(r.dir) {
-				l.know(l.foldKey(r.dir, name), r.ino)
-			}
+		from := arenas
+		for part := range slices.Chunk(list, len(list)/ext.Workers()+1) {
+			entering.Go(func() {
+				for i := range part {
+					r := &part[i]
+					name := from[r.arena].get(r.at, int(r.length))
+					l.known.enter(l.key(r.dir, name), r.ino)
+					if t.folds(r.dir) {
+						l.known.enter(l.foldKey(r.dir, name), r.ino)
+					}
+				}
+			})
 		}
 		if t.aims != nil {
 			arenas = t.aims.names.arenas
 		}
 	}
+	entering.Wait()
 	return l
-}
-
-// know enters a name; of one that is there twice, either will do.
-func (l *lookups) know(key uint64, ino Ino) {
-	if s := l.known.at(key); s.key == 0 {
-		s.key, s.ino = key, uint32(ino)
-	}
 }
 
 func (l *lookups) key(dir Ino, name []byte) uint64 { return nameKey(l.t.seed, dir, name) }

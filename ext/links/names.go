@@ -127,8 +127,8 @@ func (c *collector) spell(w int, dir Ino, e *layout.Dirent) []byte {
 }
 
 func (c *collector) done() *Names {
-	n := &Names{t: c.t, records: slices.Concat(c.parts...), arenas: c.arenas}
-	slices.SortFunc(n.records, func(a, b nameRecord) int {
+	n := &Names{t: c.t, arenas: c.arenas}
+	n.records = sortParts(c.parts, func(a, b nameRecord) int {
 		if a.ino != b.ino {
 			return cmp.Compare(a.ino, b.ino)
 		}

@@ -110,10 +110,12 @@ func (t *Tree) reach() {
 
 // climbAll marks every directory whose chain of parents comes to a marked one.
 func (t *Tree) climbAll() {
-	t.hidden, t.circles = false, nil
-	for i := range t.inodes {
-		t.inodes[i].state &^= stateLost
+	if t.hidden { // by the round before
+		for i := range t.inodes {
+			t.inodes[i].state &^= stateLost
+		}
 	}
+	t.hidden, t.circles = false, nil
 	var chain []Ino
 	for i := range t.inodes {
 		ino := Ino(i)

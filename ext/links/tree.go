@@ -275,13 +275,14 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 			h.Inode(w, in)
 		}
 	}, func(first Ino, count uint32, err error) { t.fail(first, err) })
+	var symlinks [][]symlinkRef
 	for _, w := range workers {
 		t.blocks = append(t.blocks, w.blocks...)
 		t.inline = append(t.inline, w.inline...)
-		t.symlinks = append(t.symlinks, w.symlinks...)
+		symlinks = append(symlinks, w.symlinks)
 	}
 	slices.Sort(t.inline)
-	slices.SortFunc(t.symlinks, func(a, b symlinkRef) int { return cmp.Compare(a.ino, b.ino) })
+	t.symlinks = sortParts(symlinks, func(a, b symlinkRef) int { return cmp.Compare(a.ino, b.ino) })
 	return err
 }
 
