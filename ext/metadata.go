@@ -1,6 +1,10 @@
 package ext
 
-import "iter"
+import (
+	"iter"
+
+	"github.com/extscope/extscope/ext/layout"
+)
 
 // Groups yields every group whose descriptor is there, in order. What a damaged
 // superblock claims beyond the descriptors costs nothing.
@@ -26,6 +30,27 @@ func (f *FS) Metadata() iter.Seq[MetaRun] {
 				if !yield(r) {
 					return
 				}
+			}
+		}
+	}
+}
+
+// UnwrittenTables yields those parts of inode tables, by group, that hold what was there
+// before: what lies behind the inodes in use, where mke2fs or resize2fs left that to be
+// zeroed by the kernel, and it was not yet (bg_flags, ext4_init_inode_table in
+// fs/ext4/ialloc.c).
+func (f *FS) UnwrittenTables() iter.Seq[MetaRun] {
+	return func(yield func(MetaRun) bool) {
+		if !f.hasROCompat(layout.ROCompatGDTCsum | layout.ROCompatMetadataCsum) {
+			return // flags mean nothing
+		}
+		for n, g := range f.Groups() {
+			if g.State != GroupGood || g.Flags&layout.GroupInodeZeroed != 0 {
+				continue
+			}
+			written := (uint64(f.UsedInodes(n))*uint64(f.inodeSize) + uint64(f.blockSize) - 1) / uint64(f.blockSize)
+			if table := f.tableBlocks(); written < table && !yield(MetaRun{g.InodeTable + Block(written), table - written, MetaInodeTable, n}) {
+				return
 			}
 		}
 	}

@@ -400,6 +400,7 @@ func TestFormerOverwritten(t *testing.T) {
 				t.Errorf("former is %v", r.sum["former"])
 			}
 			r.says(t, tt.says...)
+			t.Logf("%d of %d files came back, %v %s", r.known, files, r.sum[tt.grade], tt.grade)
 			if files == 0 || r.known*10 < files*tt.least {
 				t.Errorf("%d of %d files came back", r.known, files)
 			}

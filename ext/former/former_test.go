@@ -42,6 +42,20 @@ func TestReader(t *testing.T) {
 	}
 }
 
+func TestSpansWithout(t *testing.T) {
+	for _, tt := range []struct{ s, others, want Spans }{
+		{nil, Spans{{0, 5}}, nil},
+		{Spans{{0, 10}}, nil, Spans{{0, 10}}},
+		{Spans{{0, 10}, {20, 30}}, Spans{{0, 10}}, Spans{{20, 30}}},
+		{Spans{{0, 10}, {20, 30}}, Spans{{2, 4}, {6, 22}, {29, 40}}, Spans{{0, 2}, {4, 6}, {22, 29}}},
+		{Spans{{5, 10}}, Spans{{0, 5}, {10, 12}}, Spans{{5, 10}}},
+	} {
+		if got := tt.s.without(tt.others); !slices.Equal(got, tt.want) {
+			t.Errorf("%v without %v: %v, want %v", tt.s, tt.others, got, tt.want)
+		}
+	}
+}
+
 func TestDescriptors(t *testing.T) {
 	for _, size := range []int{32, 64} {
 		d := layout.GroupDesc{BlockBitmap: 0x104, InodeBitmap: 0x114, InodeTable: 0x124, BlockBitmapCsum: 0x1234, InodeBitmapCsum: 0xabcd}

@@ -11,7 +11,7 @@ import (
 // A present is the file system that was made over the former one, and what it wrote.
 type present struct {
 	fs      *ext.FS
-	used    Spans // all that it uses, and what mke2fs wipes
+	used    Spans // all that it uses, and what mke2fs wipes; not of inode tables what nothing was written to
 	hide    Spans // of it what it wrote for certain: not inode tables, but for its inodes
 	mounted bool
 }
@@ -74,7 +74,11 @@ func inspect(ctx context.Context, fs *ext.FS) (*present, error) {
 		defer mu.Unlock()
 		p.hide = append(p.hide, Span{in.Offset, in.Offset + int64(fs.InodeSize())})
 	}, func(Ino, uint32, error) {})
-	p.used, p.hide = merge(p.used), merge(p.hide)
+	var blank Spans
+	for r := range fs.UnwrittenTables() {
+		blank = append(blank, Span{fs.BlockOffset(r.Start), fs.BlockOffset(r.Start + Block(r.Len))})
+	}
+	p.used, p.hide = merge(p.used).without(merge(blank)), merge(p.hide)
 	return p, err
 }
 

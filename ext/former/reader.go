@@ -43,6 +43,22 @@ func (s Spans) Meets(off, n int64) bool {
 	return i < len(s) && s[i].From < off+n
 }
 
+// without leaves out of ranges what others have.
+func (s Spans) without(others Spans) (out Spans) {
+	for _, x := range s {
+		for i := others.after(x.From); i < len(others) && others[i].From < x.To; i++ {
+			if x.From < others[i].From {
+				out = append(out, Span{x.From, others[i].From})
+			}
+			x.From = others[i].To
+		}
+		if x.From < x.To {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 // A patch is what is read in place of what is there.
 type patch struct {
 	off  int64

@@ -17,7 +17,7 @@ func TestDiscarded(t *testing.T) {
 	image, _ := exttest.GoneImage(t, "undelete/journal")
 	bs := uint64(blockSize(t, image))
 	before := find(t, image, nil, undelete.Options{})
-	gone := map[string]bool{}
+	gone := map[string]undelete.Grade{}
 	left := map[string]bool{}
 	for c := range before.All() {
 		if c.Grade != undelete.Intact || len(c.Runs) == 0 || c.Coverage.Free == 0 {
@@ -27,7 +27,10 @@ func TestDiscarded(t *testing.T) {
 			left[string(c.Path)] = true
 			continue
 		}
-		gone[string(c.Path)] = true
+		gone[string(c.Path)] = undelete.Unproven
+		if len(c.Runs) == 1 {
+			gone[string(c.Path)] = undelete.Overwritten
+		}
 		for _, r := range c.Runs[len(c.Runs)-1:] {
 			if r.Kind == ext.Data {
 				clear(image[uint64(r.Physical)*bs:][:r.Len*bs])
@@ -43,12 +46,12 @@ func TestDiscarded(t *testing.T) {
 		for c := range r.All() {
 			told := strings.Contains(strings.Join(c.Evidence, "; "), "as after a discard")
 			switch {
-			case gone[string(c.Path)] && (c.Grade != undelete.Unproven || !told):
-				t.Errorf("%s: %s, whose last run is zeros, is %s: %q", name, c.Path, c.Grade, c.Evidence)
+			case gone[string(c.Path)] != "" && (c.Grade != gone[string(c.Path)] || !told):
+				t.Errorf("%s: %s, whose last run of %d is zeros, is %s: %q", name, c.Path, len(c.Runs), c.Grade, c.Evidence)
 			case left[string(c.Path)] && (c.Grade != undelete.Intact || told):
 				t.Errorf("%s: %s, which is as it was, is %s: %q", name, c.Path, c.Grade, c.Evidence)
 			}
-			if gone[string(c.Path)] || left[string(c.Path)] {
+			if gone[string(c.Path)] != "" || left[string(c.Path)] {
 				seen++
 			}
 		}

@@ -1,9 +1,11 @@
 package undelete
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/history"
@@ -26,6 +28,7 @@ type fates struct {
 	fs     *ext.FS
 	log    *history.Log
 	groups map[uint32]*groupFate
+	tables []ext.MetaRun // parts of inode tables that nothing was written to, by place
 }
 
 // A groupFate tells of each bit of a group's block bitmap when it was last taken.
@@ -37,7 +40,14 @@ type groupFate struct {
 }
 
 func newFates(fs *ext.FS, log *history.Log) *fates {
-	return &fates{fs: fs, log: log, groups: map[uint32]*groupFate{}}
+	tables := slices.SortedFunc(fs.UnwrittenTables(), func(a, b ext.MetaRun) int { return cmp.Compare(a.Start, b.Start) })
+	return &fates{fs: fs, log: log, groups: map[uint32]*groupFate{}, tables: tables}
+}
+
+// unwritten reports whether a block was given to an inode table and never written since.
+func (f *fates) unwritten(b Block) bool {
+	i, _ := slices.BinarySearchFunc(f.tables, b, func(r ext.MetaRun, b Block) int { return cmp.Compare(r.Start, b+1) })
+	return i > 0 && uint64(b-f.tables[i-1].Start) < f.tables[i-1].Len
 }
 
 var errUntrusted = errors.New("the block bitmap is damaged")
@@ -125,6 +135,8 @@ func (f *fates) of(b Block, tx int) fate {
 	switch {
 	case g.err != nil || bit/8 >= len(g.now):
 		return fateUnknown
+	case g.now[bit/8]>>(bit%8)&1 != 0 && f.unwritten(b):
+		return fateLoose
 	case g.now[bit/8]>>(bit%8)&1 != 0:
 		return fateReused
 	case g.taken == nil || bit >= len(g.taken) || tx >= latest.tx():

@@ -196,10 +196,19 @@ func (f *finder) grade(c *Candidate) {
 		say("i_blocks is not what the map takes")
 	default:
 		c.Grade = Intact
-		if n := f.discarded(c); n > 0 {
+	}
+	if cov.Kept() == 0 {
+		return
+	}
+	switch n := f.discarded(c); {
+	case n > 0 && n == cov.Total():
+		c.Grade = Overwritten
+		say("all of its blocks hold nothing but zeros, as after a discard")
+	case n > 0:
+		if c.Grade == Intact {
 			c.Grade = Unproven
-			say("%d of its blocks hold nothing but zeros, as after a discard", n)
 		}
+		say("%d of its blocks hold nothing but zeros, as after a discard", n)
 	}
 }
 

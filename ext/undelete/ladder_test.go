@@ -57,6 +57,8 @@ var ladder = map[string][]string{
 		"/drafts/saved.new: name, listed, -",
 		"/drafts/saved: journal-inode, intact, /drafts/saved",
 	},
+	// The second lies below an inode table that nothing was written to yet.
+	"grown": {"/logs/a: journal-inode, intact, /logs/a", "/logs/b: journal-inode, unproven, /logs/b"},
 	// Of each file one name: recover is tested with the others.
 	"hard-links": {
 		"/daily/new name: journal-inode, unproven, /daily/new name", // renamed just before

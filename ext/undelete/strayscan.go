@@ -92,7 +92,8 @@ func (s bitset) next(b, end Block, set bool) Block {
 const maxScanned = 1 << 31
 
 // freeBlocks gives the blocks that are free and may have been in use: a group whose
-// bitmap was never made has none.
+// bitmap was never made has none. What an inode table has and was never written counts
+// as free.
 func (f *finder) freeBlocks(ctx context.Context) (bitset, error) {
 	count := min(f.fs.Super.BlocksCount, uint64(f.fs.Size())/uint64(f.fs.BlockSize()), maxScanned)
 	free := make(bitset, (count+63)/64)
@@ -114,6 +115,11 @@ func (f *finder) freeBlocks(ctx context.Context) (bitset, error) {
 			if bit := i / cluster; int(bit/8) < len(bitmap) && bitmap[bit/8]>>(bit%8)&1 == 0 && uint64(start)+uint64(i) < count {
 				free.set(start + Block(i))
 			}
+		}
+	}
+	for _, r := range f.fates.tables {
+		for b := r.Start; b < r.Start+Block(r.Len) && uint64(b) < count; b++ {
+			free.set(b)
 		}
 	}
 	return free, nil

@@ -457,6 +457,21 @@ def hard_links(d):
     d.umount()
 
 
+# The file system grew since: the inode tables of the new groups, which nothing was written
+# to yet, lie where the file was.
+@case('8M', '-t', 'ext4', '-b', '1024', '-N', '512', '-J', 'size=1')
+def grown(d):
+    d.mount()
+    d.put('fill', 5 << 20)
+    d.put('logs/a', 60000)
+    d.put('logs/b', 3000)
+    d.remount()
+    d.rm('logs/a', 'logs/b')
+    d.umount()
+    d.tool('truncate', '-s', '60M', d.image)
+    d.tool('resize2fs', '-f', d.image)
+
+
 def main():
     os.environ.update(PATH=os.environ['PATH'] + ':/usr/sbin:/sbin', LC_ALL='C', TZ='UTC')
     os.umask(0o022)
