@@ -1,8 +1,10 @@
 package jbd2
 
 import (
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/extscope/extscope/ext/layout"
 )
@@ -106,37 +108,73 @@ func (s *scanner) run() *Archive {
 // maxTold bounds how many damaged or unreadable copies are told one by one.
 const maxTold = 1000
 
-// read goes through the log once.
+// partBlocks is how many blocks of the log are read by one core at a time, in windows.
+const partBlocks = 1 << 12
+
+// A part is what a stretch of the log holds.
+type part struct {
+	marks    []mark
+	commits  []Commit
+	warnings []Warning
+}
+
+// read goes through the log once, on all cores.
 func (s *scanner) read() {
+	n := int(s.end - s.first)
 	if s.checked {
-		s.sumShift = newShift(s.format.BlockSize, crc32c)
+		s.sumShift, s.sums = newShift(s.format.BlockSize, crc32c), make([]uint32, n)
 	}
 	if s.format.CommitSum {
-		s.beShift = newShift(s.format.BlockSize, crc32BE)
+		s.beShift, s.beSums = newShift(s.format.BlockSize, crc32BE), make([]uint32, n)
 	}
-	w := newWindow(s.log)
-	for n := s.first; n < s.end; n++ {
+	parts := make([]part, (n+partBlocks-1)/partBlocks)
+	var next atomic.Int64
+	var reading sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(parts)) {
+		reading.Go(func() {
+			w := newWindow(s.log)
+			for i := int(next.Add(1)) - 1; i < len(parts); i = int(next.Add(1)) - 1 {
+				from := s.first + uint32(i*partBlocks)
+				s.readPart(&parts[i], w, from, min(from+partBlocks, s.end))
+			}
+		})
+	}
+	reading.Wait()
+	for _, p := range parts {
+		for _, m := range p.marks {
+			if m.commit >= 0 {
+				m.commit += int32(len(s.commits))
+			}
+			s.marks = append(s.marks, m)
+		}
+		s.commits = append(s.commits, p.commits...)
+		s.archive.Warnings = append(s.archive.Warnings, p.warnings[:min(len(p.warnings), maxTold-len(s.archive.Warnings))]...)
+	}
+}
+
+func (s *scanner) readPart(p *part, w *window, from, to uint32) {
+	for n := from; n < to; n++ {
 		b, err := w.block(n)
 		if err != nil {
-			if len(s.archive.Warnings) < maxTold {
-				s.archive.Warnings = append(s.archive.Warnings, Warning{Kind: WarnUnreadable, Log: n, Offset: s.offset(n), Err: err})
+			if len(p.warnings) < maxTold {
+				p.warnings = append(p.warnings, Warning{Kind: WarnUnreadable, Log: n, Offset: s.offset(n), Err: err})
 			}
 			b = nil
 		}
-		if s.sumShift != nil {
-			s.sums = append(s.sums, layout.CRC32C(0, b))
+		if s.sums != nil {
+			s.sums[n-s.first] = layout.CRC32C(0, b)
 		}
-		if s.beShift != nil {
-			s.beSums = append(s.beSums, crc32BE(0, b))
+		if s.beSums != nil {
+			s.beSums[n-s.first] = crc32BE(0, b)
 		}
 		if h, ok := DecodeHeader(b); ok {
-			s.mark(h, b, n)
+			s.mark(p, h, b, n)
 		}
 	}
 }
 
 // mark notes a header.
-func (s *scanner) mark(h Header, b []byte, n uint32) {
+func (s *scanner) mark(p *part, h Header, b []byte, n uint32) {
 	m := mark{log: n, sequence: h.Sequence, kind: h.Type, succ: -1, pred: -1, commit: -1}
 	switch h.Type {
 	case TypeDescriptor:
@@ -152,12 +190,12 @@ func (s *scanner) mark(h Header, b []byte, n uint32) {
 			return
 		}
 		m.sum = s.format.CommitChecksum(b)
-		m.commit = int32(len(s.commits))
-		s.commits = append(s.commits, c)
+		m.commit = int32(len(p.commits))
+		p.commits = append(p.commits, c)
 	default:
 		return
 	}
-	s.marks = append(s.marks, m)
+	p.marks = append(p.marks, m)
 }
 
 // setLast finds where the log proper ends. The journal says so while the

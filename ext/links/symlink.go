@@ -120,6 +120,13 @@ func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.
 		return results, t.eachBatch(ctx, t.symlinks[from:to], func(int) func(i int, refs []symlinkRef) {
 			r := t.newResolver(o.MountedAt, l)
 			return func(i int, refs []symlinkRef) {
+				open := 0
+				for j := range refs {
+					if !settled.Has(Ino(from + i*batch + j)) {
+						open++
+					}
+				}
+				results[i] = make([]Symlink, 0, open)
 				for j, ref := range refs {
 					if !settled.Has(Ino(from + i*batch + j)) {
 						r.judge(&results[i], r.read(ref), names, o.Keep)
