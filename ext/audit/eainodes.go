@@ -70,6 +70,8 @@ func (a *auditor) valueRef(in *ext.Inode, r eaRef) bool {
 	case r.hash == word(r.name) || r.hash == word(r.signed):
 		if !flag {
 			bad("the value of an attribute lies in inode %d, which lacks the flag for that", r.value)
+		} else if in.Size() != uint64(r.size) {
+			bad("the value of an attribute has %d bytes, and inode %d, where it lies, %d", r.size, r.value, in.Size())
 		}
 		return flag
 	case a.lustre(in, r):

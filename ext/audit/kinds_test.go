@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/extscope/extscope/ext"
@@ -21,6 +23,15 @@ func on(path string, change func(e *exttest.Editor, b []byte)) func(*exttest.Edi
 		ino := e.Ino(path)
 		change(e, e.Inode(ino))
 		e.SealInode(ino)
+	}
+}
+
+// value changes inode 174 of matrix/ea-inode-1k, in which an attribute of /ea/two-values has
+// its value, of 5000 bytes.
+func value(change func(b []byte)) func(*exttest.Editor) {
+	return func(e *exttest.Editor) {
+		change(e.Inode(174))
+		e.SealInode(174)
 	}
 }
 
@@ -71,6 +82,9 @@ func TestKinds(t *testing.T) {
 			bin.PutUint16(e.Block(block)[0x22:], 0x24)
 			e.SealXattrs(block)
 		}, audit.BadXattr, "/xattr", ""},
+		{"a value that ends too early", "matrix/ea-inode-1k", value(func(b []byte) { bin.PutUint32(b[0x04:], 4999) }), audit.BadXattr, "/ea/two-values", ""},
+		{"a value that goes on", "matrix/ea-inode-1k", value(func(b []byte) { bin.PutUint32(b[0x04:], 5001) }), audit.BadXattr, "/ea/two-values", ""},
+		{"the links of a value", "matrix/ea-inode-1k", value(func(b []byte) { b[0x1a] = 3 }), audit.LinkCount, "@174", ""},
 		{"a hash of an index", "small", func(e *exttest.Editor) {
 			ino := e.Ino("/many")
 			bin.PutUint32(e.Block(e.First(ino))[0x28:], 0xfffffff0)
@@ -102,7 +116,13 @@ func TestKinds(t *testing.T) {
 			e := exttest.Edit(t, tt.image)
 			tt.damage(e)
 			want := ext.Ino(0)
-			if tt.path != "" {
+			if number, is := strings.CutPrefix(tt.path, "@"); is {
+				n, err := strconv.Atoi(number)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = ext.Ino(n)
+			} else if tt.path != "" {
 				want = ext.Ino(e.Ino(tt.path))
 			}
 			found := false
