@@ -170,6 +170,7 @@ type auditor struct {
 	listed     map[ext.Ino]bool  // on a list of orphans
 	orphanACLs map[ext.Block]int // how many of those refer to a block of attributes
 	doubtful   *bitSet           // inodes whose type cannot be believed
+	unusable   *bitSet           // inodes that lie in bad blocks, nil without such
 	valued     links.Set         // inodes that an attribute refers to
 	lacks      layout.InodeFlags // flags that mean nothing here
 	firstFile  ext.Ino           // numbers from here on are none that the superblock names

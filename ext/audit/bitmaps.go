@@ -190,7 +190,7 @@ func (a *auditor) usedInodes(first ext.Ino, n uint64) (used, dir uint64) {
 		ino := first + ext.Ino(i)
 		switch {
 		case !a.tree.InUse(ino):
-			if ino < a.fs.FirstIno() && ino != layout.RootIno || a.listed[ino] {
+			if ino < a.fs.FirstIno() && ino != layout.RootIno || a.listed[ino] || a.unusable != nil && a.unusable.has(uint64(ino)) {
 				used |= 1 << i
 			}
 		default:

@@ -94,6 +94,10 @@ func TestKinds(t *testing.T) {
 			audit.BitmapMismatch, "", ""},
 		{"a bit of the inode bitmap", "small", func(e *exttest.Editor) { e.Block(bin.Uint32(e.Group(0)[4:]))[2] ^= 1 },
 			audit.BitmapMismatch, "", ""},
+		{"an inode in a bad block", "small-ext2", func(e *exttest.Editor) {
+			bin.PutUint32(e.Inode(1)[0x28:], bin.Uint32(e.Group(0)[8:])+5)
+			e.SealInode(1)
+		}, audit.BitmapMismatch, "", ""},
 		{"free blocks of a group", "small", func(e *exttest.Editor) { e.Group(1)[0x0c]++; e.SealGroup(1) }, audit.FreeCount, "", ""},
 		{"directories of a group", "small", func(e *exttest.Editor) { e.Group(0)[0x10]++; e.SealGroup(0) }, audit.FreeCount, "", ""},
 		{"free inodes in all", "small", func(e *exttest.Editor) { e.Superblock()[0x10]++; e.SealSuperblock() }, audit.FreeCount, "", ""},

@@ -65,6 +65,7 @@ func (a *auditor) badBlocks() {
 		if a.claims.isMeta(b) && told < 100 {
 			if told++; !a.misplaced(b) {
 				a.claims.quiet(b, n)
+				a.retire(b, n)
 				return
 			}
 			told = 100
@@ -74,6 +75,24 @@ func (a *auditor) badBlocks() {
 		a.claims.quiet(b, n)
 	}
 	m.walk()
+}
+
+// retire notes the inodes that lie in bad blocks: nobody may use them, and the bitmap says
+// so (e2fsck/pass1.c, process_bad_block).
+func (a *auditor) retire(b ext.Block, n uint64) {
+	for r := range a.fs.Metadata() {
+		if r.Kind != ext.MetaInodeTable || b >= r.Start+ext.Block(r.Len) || b+ext.Block(n) <= r.Start {
+			continue
+		}
+		if a.unusable == nil {
+			a.unusable = newBitSet(uint64(a.fs.InodesCount()) + 1)
+		}
+		for at := max(b, r.Start); at < min(b+ext.Block(n), r.Start+ext.Block(r.Len)); at++ {
+			if first, count := a.fs.TableInodes(r.Group, uint64(at-r.Start)); uint64(first)+uint64(count) <= a.unusable.n {
+				a.unusable.add(uint64(first), uint64(count), nil)
+			}
+		}
+	}
 }
 
 // misplaced reports whether a block holds what the file system cannot do without:
