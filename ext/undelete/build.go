@@ -104,7 +104,11 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 		s, cut = full, true
 	}
 	in := f.inode(l.ino, s)
-	f.fill(c, s, in)
+	until := l.gone
+	if cut {
+		until = 0 // another state came first
+	}
+	f.fill(c, s, in, until)
 	f.doubts(c, l, s, in)
 	switch {
 	case cut:
@@ -134,8 +138,10 @@ func (f *finder) allocated(ino Ino) bool {
 	return err == nil && used
 }
 
-// fill fills a candidate from one state of its inode.
-func (f *finder) fill(c *Candidate, s *state, in *ext.Inode) {
+// fill fills a candidate from one state of its inode, which was followed by another at the
+// moment until; 0 where that is not known. Nodes of its map may have changed in between:
+// what is written to blocks that were allocated before changes those alone.
+func (f *finder) fill(c *Candidate, s *state, in *ext.Inode, until moment) {
 	c.In, c.from, c.tx, c.fast = in, *s, s.tx, s.has(markFast)
 	c.Type, c.Size, c.Links, c.SizeKnown, c.complete = in.Type(), in.Size(), in.Links, true, true
 	switch {
@@ -154,7 +160,7 @@ func (f *finder) fill(c *Candidate, s *state, in *ext.Inode) {
 	case !f.fs.HasMap(in):
 		return
 	}
-	m := f.newMapper(in, s.tx)
+	m := f.newMapper(in, max(s.tx, until-1))
 	m.read()
 	f.supplement(m)
 	c.Runs, c.nodes, c.unsure, c.damage, c.complete = m.runs, m.nodes, m.unsure, m.damage, m.complete

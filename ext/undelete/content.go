@@ -1,6 +1,7 @@
 package undelete
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/jbd2"
 	"github.com/extscope/extscope/ext/layout"
 )
 
@@ -20,8 +22,33 @@ func (f *finder) readBlock(p []byte, c *Candidate, b Block) error {
 			return f.log.Journal.ReadCopy(p, copied)
 		}
 	}
-	_, err := f.fs.ReadAt(p, f.fs.BlockOffset(b))
+	// What waits to be replayed there is of later.
+	_, err := f.view.Home.ReadAt(p, f.fs.BlockOffset(b))
 	return err
+}
+
+// unreplayed reports whether what has a block of a candidate by now wrote it to the log
+// only: the home block still holds none of that.
+func (f *finder) unreplayed(c *Candidate, b Block) bool {
+	if !f.running || f.log == nil {
+		return false
+	}
+	var home, copied []byte
+	for tx, later := range f.log.Archive.States(b) {
+		if tx <= c.tx.tx() {
+			continue
+		}
+		if home == nil {
+			home, copied = make([]byte, f.fs.BlockSize()), make([]byte, f.fs.BlockSize())
+			if f.view.Home.ReadBlock(home, b) != nil {
+				return false
+			}
+		}
+		if f.log.Transactions()[tx].State != jbd2.Live || f.log.Journal.ReadCopy(copied, later) != nil || bytes.Equal(home, copied) {
+			return false
+		}
+	}
+	return home != nil
 }
 
 // until is the last transaction that can hold contents of a candidate.

@@ -21,6 +21,7 @@ const (
 	fateReused              // in use by something else, or was since
 	fateOwn                 // still the file's own
 	fateLost                // wiped
+	fateGiven               // in use by something else that wrote nothing there yet
 )
 
 // fates follow blocks through the bitmaps that the log holds.
@@ -136,7 +137,7 @@ func (f *fates) of(b Block, tx int) fate {
 	case g.err != nil || bit/8 >= len(g.now):
 		return fateUnknown
 	case g.now[bit/8]>>(bit%8)&1 != 0 && f.unwritten(b):
-		return fateLoose
+		return fateGiven
 	case g.now[bit/8]>>(bit%8)&1 != 0:
 		return fateReused
 	case g.taken == nil || bit >= len(g.taken) || tx >= latest.tx():

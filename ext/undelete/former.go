@@ -165,7 +165,7 @@ func (f *finder) usedInode(in *ext.Inode) (*life, *Candidate) {
 		l.slot = f.result.promise() + 1
 	}
 	c := &Candidate{}
-	f.fill(c, &l.best, in)
+	f.fill(c, &l.best, in, 0)
 	return l, c
 }
 
@@ -297,7 +297,7 @@ func (f *finder) inUseCandidate(l *life) {
 		return
 	}
 	c := Candidate{Ino: l.ino, Gen: l.gen, inUse: true}
-	f.fill(&c, &l.best, f.inode(l.ino, &l.best))
+	f.fill(&c, &l.best, f.inode(l.ino, &l.best), 0)
 	c.Technique, c.Type = InUse, c.In.Type()
 	c.Evidence = append(make([]string, 0, 4), "in use when the file system was last whole")
 	if l.over {
@@ -339,7 +339,11 @@ func (f *finder) below(l *life) []byte {
 // fate tells what became of a block of a candidate.
 func (f *finder) fate(c *Candidate, b Block) fate {
 	if f.o.Former == nil {
-		return f.fates.of(b, c.tx.tx())
+		fate := f.fates.of(b, c.tx.tx())
+		if fate == fateReused && f.unreplayed(c, b) {
+			return fateGiven
+		}
+		return fate
 	}
 	w := &f.former
 	bs := int64(f.fs.BlockSize())

@@ -13,7 +13,7 @@ import (
 type Coverage struct {
 	Own    uint64 // still the file's own: an orphan's, or in the log
 	Free   uint64 // free, and never taken since
-	Loose  uint64 // free, and no bitmap tells of the time between
+	Loose  uint64 // free, and no bitmap tells of the time between; or given to something else that wrote nothing there yet
 	Reused uint64 // in use by something else, or were since
 	Lost   uint64 // not mapped by anything that is left
 }
@@ -45,10 +45,13 @@ func (c *Coverage) String() string {
 func (f *finder) cover(c *Candidate) {
 	bs := uint64(f.fs.BlockSize())
 	end := (c.Size + bs - 1) / bs
-	wiped := 0
+	wiped, given := 0, 0
 	defer func() {
 		if wiped > 0 {
 			c.damage = append(c.damage, fmt.Sprintf("%d of its blocks lie where the volume was wiped", wiped))
+		}
+		if given > 0 {
+			c.damage = append(c.damage, fmt.Sprintf("%d of its blocks were given to something else, which wrote nothing there yet", given))
 		}
 	}()
 	for _, r := range c.Runs {
@@ -81,6 +84,9 @@ func (f *finder) cover(c *Candidate) {
 				case fate == fateLost:
 					c.Coverage.Lost++
 					wiped++
+				case fate == fateGiven:
+					c.Coverage.Loose++
+					given++
 				default:
 					c.Coverage.Loose++
 				}

@@ -71,7 +71,7 @@ func (f *finder) versions(l *life) {
 		}
 		last = in
 		c := Candidate{Ino: l.ino, Gen: l.gen, Live: true}
-		f.fill(&c, s, in)
+		f.fill(&c, s, in, until)
 		c.Technique, c.gone = OldVersion, until
 		c.Path = f.pathNow(f.byAge(l))
 		if c.Path == nil {
@@ -102,7 +102,7 @@ func (f *finder) shares(c *Candidate, later *state, in *ext.Inode) bool {
 	if in.HasInline() || in.Size() == 0 {
 		return false
 	}
-	f.fill(&n, later, in)
+	f.fill(&n, later, in, 0)
 	mapped := slices.SortedFunc(slices.Values(n.Runs), func(a, b ext.Run) int { return cmp.Compare(a.Physical, b.Physical) })
 	for _, r := range c.Runs {
 		k, _ := slices.BinarySearchFunc(mapped, r.Physical, func(m ext.Run, b Block) int { return cmp.Compare(m.Physical+Block(m.Len), b+1) })
