@@ -90,7 +90,7 @@ func (f *finder) see(w *written, in *ext.Inode, born bool, tx moment) {
 		return
 	}
 	w.older = !w.known && !born
-	w.mixed = fresh && !born && f.mixed(in, tx)
+	w.mixed = fresh && f.mixed(in, tx)
 	w.known, w.first, w.mtime, w.size, w.version = true, first, mtime, in.Size(), in.Version
 }
 
@@ -98,7 +98,8 @@ func (f *finder) see(w *written, in *ext.Inode, born bool, tx moment) {
 // transaction, may be of two writes: the mtime of one whose data waits yet, in memory as
 // its size does (delalloc), and the blocks of one before, in an earlier transaction. What
 // is older than the transaction was written before it took blocks, and what is no older
-// than the file is of one write.
+// than the file is of one write. A write behind the first one that ends in the last block
+// makes the file longer at once, and its data waits: that block is no new one.
 func (f *finder) mixed(in *ext.Inode, tx moment) bool {
 	before := f.transaction(tx - after(1, 0))
 	return (before == nil || before.CommitTime.Sub(in.Mtime) < f.tick()+commitTakes) && (in.ExtraIsize == 0 || in.Mtime.Sub(in.Crtime).Abs() >= f.tick())
