@@ -34,9 +34,11 @@ nothing; "recover" writes files out.
 
 Columns: GRADE is intact, when an authentic map leads to blocks that nothing has used
 since; unproven, when nothing contradicts that but part of the proof is missing;
-partial, when blocks are gone or the size is not known; overwritten; carved, for what
-was found by its looks; or listed, for names and for what has no contents. TECHNIQUE
-is where the map was found. DELETED is when, by the inode or the commit.
+partial, when blocks are gone or the size is not known; overwritten, when something
+else has all blocks or a discard left zeros; carved, for what was found by its looks;
+or listed, for names and for what has no contents. TECHNIQUE is where the map was
+found. DELETED is when, by the inode or the commit. PATH is @12/name where it is only
+known that the file lay below the directory that was inode 12.
 
 --former is for volumes that are damaged or were formatted: it lists all files of the
 file system that was there before, in use (technique in-use) or deleted. Superblock,

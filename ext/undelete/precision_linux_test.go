@@ -36,6 +36,12 @@ var busySystems = []struct{ name, fstype, mkfs, mount string }{
 	{"i128", "ext4", "-t ext4 -b 4096 -I 128", ""},
 	{"ext3", "ext3", "-t ext3 -b 4096 -O ^resize_inode", ""},
 	{"ext3-1k", "ext3", "-t ext3 -b 1024", ""},
+	{"discard", "ext4", "-t ext4 -b 4096", "discard"},
+	{"nodelalloc", "ext4", "-t ext4 -b 4096", "nodelalloc"},
+	{"fast-commit-no-csum", "ext4", "-t ext4 -b 4096 -O fast_commit,^metadata_csum", ""},
+	{"data-journal-inline", "ext4", "-t ext4 -b 1024 -O inline_data", "data=journal"},
+	{"ext3-data-journal", "ext3", "-t ext3 -b 1024", "data=journal"},
+	{"small-journal", "ext4", "-t ext4 -b 1024 -J size=1", ""},
 }
 
 const (
