@@ -27,6 +27,23 @@ func (f *finder) readBlock(p []byte, c *Candidate, b Block) error {
 	return err
 }
 
+// doubled reports whether the transaction of the copy that readBlock takes has another one
+// of the block that differs: of a block that was freed and taken again in one transaction,
+// where data is journaled, the kernel logs both, in any order.
+func (f *finder) doubled(c *Candidate, b Block) bool {
+	taken, ok := f.log.Archive.CopyAt(b, f.until(c))
+	if !ok {
+		return false
+	}
+	all := f.log.Archive.Versions(b)
+	i := slices.IndexFunc(all, func(v jbd2.Version) bool { return v.Log == taken.Log })
+	if i < 1 || all[i-1].Transaction != all[i].Transaction {
+		return false
+	}
+	one, other := make([]byte, f.fs.BlockSize()), make([]byte, f.fs.BlockSize())
+	return f.log.Journal.ReadCopy(one, all[i].Copy) != nil || f.log.Journal.ReadCopy(other, all[i-1].Copy) != nil || !bytes.Equal(one, other)
+}
+
 // unreplayed reports whether what has a block of a candidate by now wrote it to the log
 // only: the home block still holds none of that.
 func (f *finder) unreplayed(c *Candidate, b Block) bool {
@@ -35,7 +52,7 @@ func (f *finder) unreplayed(c *Candidate, b Block) bool {
 	}
 	var home, copied []byte
 	for tx, later := range f.log.Archive.States(b) {
-		if tx <= c.tx.tx() {
+		if tx <= f.until(c) {
 			continue
 		}
 		if home == nil {
@@ -51,8 +68,15 @@ func (f *finder) unreplayed(c *Candidate, b Block) bool {
 	return home != nil
 }
 
-// until is the last transaction that can hold contents of a candidate.
-func (f *finder) until(c *Candidate) int { return min(c.tx.tx(), len(f.log.Transactions())-1) }
+// until is the last transaction that can hold contents of a candidate: the last before it
+// was gone, as what is written to blocks that it has need not change its inode.
+func (f *finder) until(c *Candidate) int {
+	last := c.tx
+	if c.gone > last && (c.Technique != OldVersion || c.Live) { // else another state came first
+		last = c.gone - 1
+	}
+	return min(last.tx(), len(f.log.Transactions())-1)
+}
 
 // trim sets the size of a file whose size is not known to the end of what is not zero
 // in its last block.

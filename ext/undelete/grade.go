@@ -69,6 +69,7 @@ func (f *finder) cover(c *Candidate) {
 				c.Coverage.Own++
 			case f.logged(c, b):
 				c.Coverage.Own++
+				c.doubled = c.doubled || f.doubled(c, b)
 				f.dataLogged = f.dataLogged || c.Type == layout.ModeRegular
 			default:
 				switch fate := f.fate(c, b); {
@@ -197,6 +198,9 @@ func (f *finder) grade(c *Candidate) {
 	case c.unsettled:
 		c.Grade = Unproven
 		say(unsettled)
+	case c.doubled:
+		c.Grade = Unproven
+		say("one transaction has two copies of a block of it that differ")
 	case !f.blocksAgree(c):
 		c.Grade = Unproven
 		say("i_blocks is not what the map takes")

@@ -108,6 +108,7 @@ type Candidate struct {
 	loose     bool // the time of In is not known
 	unsettled bool // written to shortly before it was deleted
 	changed   bool // In may not be its last state
+	doubled   bool // of a block of its contents one transaction has two copies that differ
 }
 
 // Place is the path of a candidate, or else where it lay below the last directory that is
