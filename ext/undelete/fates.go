@@ -150,14 +150,14 @@ func (f *fates) of(b Block, tx int) fate {
 
 // hidden reports whether a block that was freed in transaction gone may have been taken
 // and freed again without a trace: in a later one that changed the bitmap of its group,
-// and in which hidden says that this can have happened.
-func (f *fates) hidden(b Block, gone int, hidden map[int]bool) bool {
-	if len(hidden) == 0 || !f.fs.InRange(b, 1) {
+// and in which hides says that this can have happened.
+func (f *fates) hidden(b Block, gone int, hides func(tx int) bool) bool {
+	if !f.fs.InRange(b, 1) {
 		return false
 	}
 	g := f.group(f.fs.GroupOfBlock(b))
 	for i := len(g.logged) - 1; i >= 0 && int(g.logged[i]) > gone; i-- {
-		if hidden[int(g.logged[i])] {
+		if hides(int(g.logged[i])) {
 			return true
 		}
 	}

@@ -76,7 +76,7 @@ func (f *finder) cover(c *Candidate) {
 				case fate == fateFree && !c.loose:
 					c.Coverage.Free++
 					if i == 0 && c.gone > 0 && !c.unseen {
-						c.unseen = f.fates.hidden(b, c.gone.tx(), f.hidden)
+						c.unseen = f.fates.hidden(b, c.gone.tx(), f.hides)
 					}
 				case fate == fateReused:
 					c.Coverage.Reused++
@@ -94,6 +94,13 @@ func (f *finder) cover(c *Candidate) {
 			}
 		}
 	}
+}
+
+// hides reports whether files may have come and gone in a transaction without a trace.
+// With fast commits what is synced ends none: files are written, removed and their inodes
+// used again within one, and the records of that are written over.
+func (f *finder) hides(tx int) bool {
+	return f.hidden[tx] || f.fs.Super.Compat&layout.CompatFastCommit != 0
 }
 
 // logged reports whether the log holds a block of the contents.
