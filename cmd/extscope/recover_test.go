@@ -112,8 +112,7 @@ func TestRecoverGolden(t *testing.T) {
 	}
 }
 
-// TestRecoverLinks gives files that had several names all of them, as hard links, and again
-// where a run goes on: nothing is linked twice.
+// TestRecoverLinks gives files that had several names all of them, as hard links.
 func TestRecoverLinks(t *testing.T) {
 	raw, gone := exttest.GoneImage(t, "undelete/hard-links")
 	image := filepath.Join(t.TempDir(), "image")

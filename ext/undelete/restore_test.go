@@ -72,6 +72,45 @@ func eachWay(t *testing.T, test func(t *testing.T, named bool)) {
 
 func TestRestoreFile(t *testing.T) { eachWay(t, testRestoreFile) }
 
+// TestRestoreLink gives a file further names: none over another, through a link, or outside of
+// the folder, and none twice where a run goes on.
+func TestRestoreLink(t *testing.T) {
+	r, dir, write := restorer(t)
+	c := inline(12, "contents")
+	file, err := write(c, "a/b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	outside := t.TempDir()
+	if err := os.Symlink(outside, filepath.Join(dir, "out")); err != nil {
+		t.Skip("no symbolic links here")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "taken"), []byte("other"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		output, want string
+		resume       bool
+	}{
+		{"c/d", "c/d", false}, {"c/d", "c/d", true}, {"c/d", "c/d.@12", false}, {"taken", "taken.@12", true}, {"out/x", "out.@1/x", false},
+	} {
+		r.Resume = tt.resume
+		if got, err := r.Link(c, file.Output, tt.output); err != nil || got != tt.want {
+			t.Errorf("%s, going on %t: %s, %v, want %s", tt.output, tt.resume, got, err, tt.want)
+			continue
+		}
+		if got := contents(t, filepath.Join(dir, filepath.FromSlash(tt.want))); got != "contents" {
+			t.Errorf("%s has %q", tt.want, got)
+		}
+	}
+	if got := contents(t, filepath.Join(dir, "taken")); got != "other" {
+		t.Errorf("what had the name has %q", got)
+	}
+	if left, _ := os.ReadDir(outside); len(left) > 0 {
+		t.Errorf("%s was written through a link", left[0].Name())
+	}
+}
+
 func testRestoreFile(t *testing.T, named bool) {
 	r, dir, write := restorer(t)
 	r.named.Store(named)
