@@ -14,7 +14,7 @@ import (
 // strayEvidence is what a scan of free blocks and of the log found that nothing leads
 // to.
 type strayEvidence struct {
-	free     bitset // blocks that are free and may have been in use: those that were scanned
+	free     bitset // blocks that are free and may have been in use, and whose contents are not proved yet: those that were scanned
 	zero     bitset // those of them that hold nothing but zeros
 	nodes    map[lifeKey][]stray
 	unowned  []stray // extent nodes of no incarnation that is known
@@ -52,6 +52,9 @@ func (f *finder) strays(ctx context.Context) error {
 	zero := f.former.zero
 	if f.o.Former == nil {
 		zero = make(bitset, len(free))
+		if err := f.leaveProved(ctx, free); err != nil {
+			return err
+		}
 	}
 	f.stray = strayEvidence{free: free, zero: zero, nodes: map[lifeKey][]stray{}, budget: 4 * f.fs.Super.BlocksCount}
 	all, err := f.scanStrays(ctx, free, f.mayHavePointers())

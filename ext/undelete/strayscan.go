@@ -57,6 +57,12 @@ func (s bitset) set(b Block) {
 	}
 }
 
+func (s bitset) unset(b Block) {
+	if uint64(b)/64 < uint64(len(s)) {
+		s[b/64] &^= 1 << (b % 64)
+	}
+}
+
 // setShared is set, for several goroutines.
 func (s bitset) setShared(b Block) {
 	if uint64(b)/64 < uint64(len(s)) {
@@ -123,6 +129,43 @@ func (f *finder) freeBlocks(ctx context.Context) (bitset, error) {
 		}
 	}
 	return free, nil
+}
+
+// provedWorth is how much free space there has to be for each file that is gone, for its
+// blocks to be worth leaving out of a scan.
+const provedWorth = 256 << 10
+
+// leaveProved takes the blocks of files that are intact out of those that are scanned: what
+// lies there is their contents, and nothing stray. Where files are many and small, finding
+// out takes longer than the scan.
+func (f *finder) leaveProved(ctx context.Context, free bitset) error {
+	if f.log == nil || uint64(free.count())*uint64(f.fs.BlockSize()) < provedWorth*uint64(f.lives.count) {
+		return nil
+	}
+	var runs []ext.Run
+	for l := range f.lives.sorted() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if l.live || !l.best.known() || l.typ() != layout.ModeRegular {
+			continue
+		}
+		c := Candidate{Ino: l.ino, Gen: l.gen, Type: l.typ()}
+		f.when(&c, l)
+		f.contents(&c, l, false)
+		if f.grade(&c); c.Grade == Intact {
+			runs = append(runs, c.Runs...)
+		}
+	}
+	if f.dataLogged || f.journalsData {
+		return nil // what is in the log need not have come home
+	}
+	for _, r := range runs {
+		for b := r.Physical; r.Kind == ext.Data && b < min(r.Physical+Block(r.Len), Block(len(free))*64); b++ {
+			free.unset(b)
+		}
+	}
+	return nil
 }
 
 // scanChunk is how many bytes a scan reads at once.
