@@ -38,15 +38,17 @@ func (a *auditor) rootDir() {
 func (a *auditor) linkCounts() {
 	t := a.tree
 	for ino := ext.Ino(1); ino < t.Limit(); ino++ {
-		if t.EAInode(ino) && t.Stored(ino) != 1 && t.Counted(ino) == 0 && a.valued.Has(ino) && t.InUse(ino) {
-			a.add(Finding{Kind: LinkCount, Ino: ino, Counts: true, Stored: uint64(t.Stored(ino)), Counted: 1,
-				Detail: fmt.Sprintf("link count is %d, and that of an inode which holds the value of an attribute is 1", t.Stored(ino))})
-			continue
-		}
-		if !t.InUse(ino) || t.LinksRight(ino) || a.fs.Reserved(ino) || t.EAInode(ino) {
+		if !t.InUse(ino) || t.LinksRight(ino) || a.fs.Reserved(ino) {
 			continue
 		}
 		stored, counted := t.Stored(ino), t.Counted(ino)
+		if t.EAInode(ino) {
+			if stored != 1 && counted == 0 && a.valued.Has(ino) {
+				a.add(Finding{Kind: LinkCount, Ino: ino, Counts: true, Stored: uint64(stored), Counted: 1,
+					Detail: fmt.Sprintf("link count is %d, and that of an inode which holds the value of an attribute is 1", stored)})
+			}
+			continue
+		}
 		if counted == 0 && t.Type(ino) != layout.ModeDir {
 			continue // unattached: there is no right count
 		}
