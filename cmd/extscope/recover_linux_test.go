@@ -71,6 +71,57 @@ func TestRecoverFull(t *testing.T) {
 	}
 }
 
+// TestRecoverFullOfLinks writes to a folder that has room for files, and not for all of their
+// further names: the manifest tells of those that were given, and the same call goes on.
+func TestRecoverFullOfLinks(t *testing.T) {
+	raw, _ := exttest.GoneImage(t, "undelete/hard-links")
+	image := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(image, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// A tmpfs counts a hard link as an inode.
+	met := 0
+	for inodes := 10; inodes < 18; inodes++ {
+		dir := tmpfs(t, fmt.Sprintf("1m,nr_inodes=%d", inodes))
+		to := filepath.Join(dir, "to")
+		got := call(t, "recover", image, "--to", to, "--all")
+		if got.status == exitDone {
+			continue
+		}
+		m := manifest{}
+		if _, err := os.Stat(filepath.Join(to, manifestName)); err == nil {
+			m = readManifest(t, filepath.Join(to, manifestName))
+		}
+		if m.Summary["written"] != 4.0 {
+			continue // files had no room
+		}
+		met++
+		given, _ := m.Summary["links"].(float64)
+		have := 0
+		for _, name := range []string{"weekly/first", "weekly/two", "weekly/deep/uno"} {
+			if _, err := os.Lstat(filepath.Join(to, name)); err == nil {
+				have++
+			}
+		}
+		if m.Summary["complete"] != false || int(given) != have || have == 3 {
+			t.Errorf("%d inodes: %d further names are there, the manifest has %v, complete %v", inodes, have, given, m.Summary["complete"])
+		}
+		if err := syscall.Mount("none", dir, "tmpfs", syscall.MS_REMOUNT, "size=1m,nr_inodes=100"); err != nil {
+			t.Fatal(err)
+		}
+		if got := call(t, "recover", image, "--to", to, "--all"); got.status != exitDone {
+			t.Errorf("with room: status %d, %s", got.status, got.err)
+		}
+		m = readManifest(t, filepath.Join(to, manifestName))
+		if m.Summary["complete"] != true || m.Summary["links"] != 3.0 || len(files(t, to)) != 8 {
+			t.Errorf("with room %v: %v", files(t, to), m.Summary)
+		}
+	}
+	if met == 0 {
+		t.Error("no folder had room for the files only")
+	}
+}
+
 // TestRecoverOntoEvidence is refused: on a loop device of the image, on a partition of
 // one, and where the evidence is that device.
 func TestRecoverOntoEvidence(t *testing.T) {

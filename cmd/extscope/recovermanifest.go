@@ -37,7 +37,10 @@ func (p *recoverPlan) sum() recoverSum {
 			s.written++
 			s.bytes += it.size
 		}
-		s.links += len(p.links[int32(i)])
+		s.links += len(p.further(int32(i)))
+		if p.unlinked(int32(i)) {
+			s.failed++
+		}
 	}
 	return s
 }
@@ -165,12 +168,23 @@ func (p *recoverPlan) commonCells(n int32, c *undelete.Candidate) report.Row {
 // linkList are the further names that a file was, or would be, given.
 func (p *recoverPlan) linkList(n int32) report.Value {
 	var names [][]byte
-	if p.dryRun || p.items[n].done {
-		for _, output := range p.links[n] {
-			names = append(names, []byte(output))
-		}
+	for _, output := range p.further(n) {
+		names = append(names, []byte(output))
 	}
 	return pathList(names)
+}
+
+// further are the further names of item n: those given, or of a dry run those to be given.
+func (p *recoverPlan) further(n int32) []string {
+	if p.dryRun {
+		return p.links[n]
+	}
+	return p.linked[n]
+}
+
+// unlinked reports whether a file was written and the run ended before its further names.
+func (p *recoverPlan) unlinked(n int32) bool {
+	return !p.dryRun && p.items[n].done && p.links[n] != nil && !p.items[n].linked
 }
 
 // nameOf is the last part of a candidate's path.

@@ -41,6 +41,7 @@ type recoverItem struct {
 	folder bool // it was a directory
 	blank  bool // it is written without contents though it may have had some
 	done   bool // it is written
+	linked bool // its further names were seen to
 	failed bool
 	kept   bool // by an earlier run
 }
@@ -62,14 +63,15 @@ type recoverPlan struct {
 	// they were written, if not where they were to be.
 	notes, after map[int32][]string
 	moved        map[int32]string
-	links        map[int32][]string // where their further names go, or went
+	links        map[int32][]string // where their further names are to go
+	linked       map[int32][]string // and where they went
 }
 
 // plan works out what to write, and where. It goes by the evidence and the flags only,
 // so that the same call gives the same names.
 func (o *recoverOptions) plan(r *undelete.Result, picked []int32) *recoverPlan {
 	p := &recoverPlan{items: make([]recoverItem, len(picked)), result: r, dryRun: o.dryRun, reused: o.reused,
-		notes: map[int32][]string{}, after: map[int32][]string{}, moved: map[int32]string{}, links: map[int32][]string{}}
+		notes: map[int32][]string{}, after: map[int32][]string{}, moved: map[int32]string{}, links: map[int32][]string{}, linked: map[int32][]string{}}
 	if !o.dryRun {
 		p.sums = make([][32]byte, len(picked))
 	}
@@ -103,6 +105,7 @@ func (o *recoverOptions) plan(r *undelete.Result, picked []int32) *recoverPlan {
 		}
 		folders[it.output] = n
 	}
+	var several []int32 // files of more names than one
 	for k := range p.items {
 		it, n := &p.items[k], int32(k)
 		if it.action != writeFile && it.action != writeLink {
@@ -116,6 +119,9 @@ func (o *recoverOptions) plan(r *undelete.Result, picked []int32) *recoverPlan {
 				it.first = what.Runs[0].Physical
 			}
 			p.contentNotes(n, c, &what)
+			if len(c.HardLinks()) > 0 {
+				several = append(several, n)
+			}
 		}
 		var other int32
 		if it.output, other = p.placing.File(c, n); other >= 0 && other != n {
@@ -123,12 +129,10 @@ func (o *recoverOptions) plan(r *undelete.Result, picked []int32) *recoverPlan {
 			p.note(other, "inode %d had this name too, written to %s", c.Ino, it.output)
 		}
 	}
-	for k := range p.items {
-		if it := &p.items[k]; it.action == writeFile {
-			c := r.Outline(int(it.place))
-			for _, other := range c.HardLinks() {
-				p.links[int32(k)] = append(p.links[int32(k)], p.placing.Link(c, other, int32(k)))
-			}
+	for _, n := range several { // once all files have theirs
+		c := p.outline(n)
+		for _, other := range c.HardLinks() {
+			p.links[n] = append(p.links[n], p.placing.Link(c, other, n))
 		}
 	}
 	return p

@@ -62,8 +62,11 @@ func (o *recoverOptions) write(ctx context.Context, e *env, v *opened, dir *reco
 	if w.stop != nil {
 		plan.stopped = w.stop.Error()
 		for i := range plan.items {
-			if it := &plan.items[i]; it.action != listIt && !it.done && !it.failed {
+			switch it := &plan.items[i]; {
+			case it.action != listIt && !it.done && !it.failed:
 				plan.note(int32(i), "not written: %s", plan.stopped)
+			case plan.unlinked(int32(i)):
+				plan.note(int32(i), "further names not given: %s", plan.stopped)
 			}
 		}
 	}
@@ -225,21 +228,19 @@ func (w *recovery) links(n int32) error {
 	if !w.plan.items[n].done || outputs == nil {
 		return nil
 	}
-	made := outputs[:0]
 	for _, output := range outputs {
 		name, err := w.to.Link(w.plan.outline(n), w.plan.written(n), output)
 		switch {
 		case err == nil:
-			made = append(made, name)
+			w.plan.linked[n] = append(w.plan.linked[n], name)
 		case host.Gone(err):
-			w.plan.links[n] = made
 			w.halt(err)
 			return err
 		default:
 			w.plan.note(n, "no further name %s: %v", output, reason(err))
 		}
 	}
-	w.plan.links[n] = made
+	w.plan.items[n].linked = true
 	return nil
 }
 

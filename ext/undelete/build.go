@@ -33,7 +33,7 @@ func (f *finder) build(ctx context.Context) error {
 			}
 			continue
 		}
-		if c, ok := f.candidate(l, listed[l.ino]); ok {
+		if c, ok := f.candidate(l, listed[l.ino], true); ok {
 			f.result.add(&c)
 		}
 	}
@@ -41,11 +41,13 @@ func (f *finder) build(ctx context.Context) error {
 	return nil
 }
 
-// candidate makes the candidate of one incarnation.
-func (f *finder) candidate(l *life, listed bool) (Candidate, bool) {
+// candidate makes the candidate of one incarnation; not named while names are still gathered.
+func (f *finder) candidate(l *life, listed, named bool) (Candidate, bool) {
 	c := Candidate{Ino: l.ino, Gen: l.gen, Type: l.typ()}
 	f.when(&c, l)
-	f.nameIt(&c, l)
+	if named {
+		f.nameIt(&c, l)
+	}
 	f.contents(&c, l, listed)
 	if c.In == nil && c.Name == nil && len(c.Runs) == 0 {
 		return c, false // an inode that was used and emptied, and no more than that

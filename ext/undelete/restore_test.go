@@ -83,7 +83,7 @@ func TestRestoreLink(t *testing.T) {
 	}
 	outside := t.TempDir()
 	if err := os.Symlink(outside, filepath.Join(dir, "out")); err != nil {
-		t.Skip("no symbolic links here")
+		exttest.Skip(t, "no symbolic links here: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "taken"), []byte("other"), 0o600); err != nil {
 		t.Fatal(err)

@@ -150,10 +150,7 @@ func (f *finder) leaveProved(ctx context.Context, free bitset) error {
 		if l.live || !l.best.known() || l.typ() != layout.ModeRegular {
 			continue
 		}
-		c := Candidate{Ino: l.ino, Gen: l.gen, Type: l.typ()}
-		f.when(&c, l)
-		f.contents(&c, l, false)
-		if f.grade(&c); c.Grade == Intact {
+		if c, ok := f.candidate(l, false, false); ok && c.Grade == Intact {
 			runs = append(runs, c.Runs...)
 		}
 	}
