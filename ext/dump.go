@@ -44,7 +44,7 @@ func (d rawDump) ReadAt(p []byte, off int64) (n int, err error) {
 		}
 		// A block at a time: holes are longer than what is missing, or shorter.
 		got, err := d.Sparse.ReadAt(p[n:][:min(len(p)-n, layout.SuperblockSize)], off+int64(n))
-		if got > 0 && allZero(p[n:][:got]) {
+		if got > 0 && layout.AllZero(p[n:][:got]) {
 			return n, ErrAbsent
 		}
 		if n += got; got == 0 {
@@ -110,7 +110,7 @@ func (f *FS) sample(s Sparse) (files, stored, holes int) {
 						holes++
 					}
 				}
-				if n, _ := f.r.ReadAt(b, f.bytes(r.Physical)); !allZero(b[:n]) {
+				if n, _ := f.r.ReadAt(b, f.bytes(r.Physical)); !layout.AllZero(b[:n]) {
 					stored++
 					break
 				}

@@ -14,6 +14,9 @@ import (
 // scanStep is how many bytes a scan reads at once.
 const scanStep = 256 << 10
 
+// sumStep is how many bytes of inodes are summed at once.
+const sumStep = 4 << 10
+
 // Workers is how many goroutines a scan uses: one a core, at most 16.
 func Workers() int { return min(runtime.GOMAXPROCS(0), 16) }
 
@@ -74,7 +77,8 @@ func (f *FS) ScanRawInodes(ctx context.Context, skip func(worker int, ino Ino, r
 	summed := f.Super.MetadataCsum()
 	return Parallel(ctx, len(tasks), func(w int) func(int) {
 		buf := make([]byte, int(perRead)*f.inodeSize)
-		in, sums := new(Inode), new(layout.InodeSums)
+		in, sums := new(Inode), layout.NewInodeSums(f.seed, f.inodeSize)
+		together := max(sumStep/f.inodeSize, 1) * f.inodeSize
 		return func(i int) {
 			t := tasks[i]
 			b := buf[:int(t.count)*f.inodeSize]
@@ -87,32 +91,26 @@ func (f *FS) ScanRawInodes(ctx context.Context, skip func(worker int, ino Ino, r
 				lost(t.first+Ino(whole), t.count-whole, &ReadError{t.off + int64(n), len(b) - n, err})
 				b = b[:int(whole)*f.inodeSize]
 			}
+			sound := false // are the checksums of this inode and of others that lie with it
 			for at := 0; at < len(b); at += f.inodeSize {
+				if summed && at%together == 0 {
+					sound = sums.HoldAll(b[at:min(at+together, len(b))], t.first+Ino(at/f.inodeSize))
+				}
 				raw := b[at:][:f.inodeSize:f.inodeSize]
-				if allZero(raw) {
+				if layout.AllZero(raw) {
 					continue
 				}
 				ino := t.first + Ino(at/f.inodeSize)
-				sound := !summed || sums.Hold(raw, f.seed, ino)
-				if sound && skip != nil && skip(w, ino, raw) {
+				holds := !summed || sound || sums.Hold(raw, ino)
+				if holds && skip != nil && skip(w, ino, raw) {
 					continue
 				}
 				f.decodeFields(in, raw, ino, t.off+int64(at))
-				in.ChecksumOK = sound
+				in.ChecksumOK = holds
 				visit(w, in)
 			}
 		}
 	})
-}
-
-func allZero(b []byte) bool {
-	for len(b) >= 8 {
-		if le.Uint64(b) != 0 {
-			return false
-		}
-		b = b[8:]
-	}
-	return true
 }
 
 // A DirBlock names one block of a directory.

@@ -114,32 +114,6 @@ func InodeChecksum(b []byte, seed uint32) (sum uint32, wide bool) {
 	return crc, wide
 }
 
-// InodeSums checks the checksums of many inodes, in one stretch each: InodeChecksum takes
-// four. The zero value is ready; it is for one goroutine.
-type InodeSums struct{ buf []byte }
-
-// Hold reports whether the raw inode b has the checksum that its contents give. seed is
-// the file system's.
-func (s *InodeSums) Hold(b []byte, seed uint32, ino Ino) bool {
-	if len(b) < 0x84 {
-		in := DecodeInode(b)
-		sum, _ := InodeChecksum(b, InodeSeed(seed, ino, in.Generation))
-		return sum == in.Checksum
-	}
-	s.buf = le.AppendUint32(s.buf[:0], uint32(ino))
-	s.buf = append(s.buf, b[0x64:0x68]...) // i_generation
-	s.buf = append(s.buf, b...)
-	in := s.buf[8:]
-	low := le.Uint16(in[0x7c:])
-	le.PutUint16(in[0x7c:], 0)
-	if le.Uint16(in[0x80:]) < 4 {
-		return uint16(CRC32C(seed, s.buf)) == low
-	}
-	high := le.Uint16(in[0x82:])
-	le.PutUint16(in[0x82:], 0)
-	return CRC32C(seed, s.buf) == uint32(high)<<16|uint32(low)
-}
-
 // BitmapChecksum computes the checksum of the first bits of a bitmap: clusters
 // or inodes of a group.
 func BitmapChecksum(seed uint32, bitmap []byte, bits uint32) uint32 {

@@ -313,7 +313,8 @@ func FuzzDecodeInode(f *testing.F) {
 		in.FastSymlink()
 		in.DtimeTime()
 		_, _ = in.Flags.Letters(), in.Flags.Names()
-		if sum, _ := InodeChecksum(b, InodeSeed(1, 2, in.Generation)); new(InodeSums).Hold(b, 1, 2) != (sum == in.Checksum) {
+		sums := NewInodeSums(1, max(len(b), 128))
+		if sum, _ := InodeChecksum(b, InodeSeed(1, 2, in.Generation)); sums.Hold(b, 2) != (sum == in.Checksum) {
 			t.Errorf("checksum %#x, in one stretch it is another", sum)
 		}
 		if len(b) >= 128 { // one that holds
@@ -323,8 +324,13 @@ func FuzzDecodeInode(f *testing.F) {
 			if wide {
 				le.PutUint16(good[0x82:], uint16(sum>>16))
 			}
-			if !new(InodeSums).Hold(good, 1, 2) {
+			if !sums.Hold(good, 2) {
 				t.Error("a checksum that holds, in one stretch it does not")
+			}
+			for _, b := range [][]byte{b, good} { // of one alone HoldAll is no guess
+				if got, want := sums.HoldAll(b, 2), len(b) >= 0x84 && wide && sums.Hold(b, 2); got != want && !AllZero(b) {
+					t.Errorf("HoldAll %v, Hold %v of one inode", got, want)
+				}
 			}
 		}
 		if sum, wide := InodeChecksum(b, 1); !wide && sum>>16 != 0 || len(b) >= 0x84 && wide != in.ChecksumHi {
