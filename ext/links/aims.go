@@ -28,7 +28,8 @@ type aims struct {
 const (
 	maxAims     = 1 << 22 // components of targets
 	maxAimed    = 1 << 20 // names that a worker keeps, and as many removed records
-	aimsPerName = 16      // bits of the filter
+	aimsPerName = 8       // bits of the filter, names that come again counted
+	aimsPerBit  = 8       // bits of the filter for each that is set, at least
 )
 
 // newAims gathers the components of the targets that were kept; nil where there are none,
@@ -58,6 +59,7 @@ func (t *Tree) newAims(ctx context.Context) *aims {
 			}
 		}
 	})
+	a.shrink()
 	for range a.names.parts {
 		a.gone = append(a.gone, map[uint64][]lostName{})
 	}
@@ -97,7 +99,24 @@ func (a *aims) place(hash uint64) (word, bits uint64) {
 
 func (a *aims) add(name []byte) {
 	i, bits := a.place(maphash.Bytes(a.t.seed, name))
-	atomic.OrUint64(&a.filter[i], bits)
+	if atomic.LoadUint64(&a.filter[i])&bits != bits { // most names come often
+		atomic.OrUint64(&a.filter[i], bits)
+	}
+}
+
+// shrink folds the filter as far as it remains sparse: a small one is near at hand.
+func (a *aims) shrink() {
+	set := 0
+	for _, word := range a.filter {
+		set += bits.OnesCount64(word)
+	}
+	for half := len(a.filter) / 2; half > 0 && half*64 >= set*aimsPerBit; half /= 2 {
+		for i, word := range a.filter[half:] {
+			a.filter[i] |= word
+		}
+		a.filter = a.filter[:half]
+	}
+	a.filter = slices.Clone(a.filter)
 }
 
 func (a *aims) has(name []byte) bool { return a.hasHash(maphash.Bytes(a.t.seed, name)) }

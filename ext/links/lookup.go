@@ -2,6 +2,7 @@ package links
 
 import (
 	"context"
+	"math/bits"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,7 +37,7 @@ type query struct {
 }
 
 // A table is a hash table with open addressing, from keys to inode numbers. It
-// is a power of two long, and at most half full.
+// is at most two thirds full.
 type table struct {
 	slots []slot
 }
@@ -46,18 +47,20 @@ type slot struct {
 	ino uint32
 }
 
-func newTable(n int) table {
-	size := 4
-	for size < 2*n {
-		size *= 2
-	}
-	return table{slots: make([]slot, size)}
+func newTable(n int) table { return table{slots: make([]slot, n+n/2+2)} }
+
+// first is where a key goes if nothing is there: keys are hashes, so they spread.
+func (t *table) first(key uint64) int {
+	i, _ := bits.Mul64(key, uint64(len(t.slots)))
+	return int(i)
 }
 
 // at is the slot of a key, or the empty one where it would go. No key is 0.
 func (t *table) at(key uint64) *slot {
-	mask := uint64(len(t.slots) - 1)
-	for i := key & mask; ; i = (i + 1) & mask {
+	for i := t.first(key); ; i++ {
+		if i == len(t.slots) {
+			i = 0
+		}
 		if s := &t.slots[i]; s.key == key || s.key == 0 {
 			return s
 		}
@@ -67,14 +70,13 @@ func (t *table) at(key uint64) *slot {
 // enter puts in a key; where it is there twice, the lowest number counts. Several
 // goroutines may call it, while nobody looks anything up.
 func (t *table) enter(key uint64, ino Ino) {
-	mask := uint64(len(t.slots) - 1)
-	for i := key & mask; ; i = (i + 1) & mask {
-		s := &t.slots[i]
-		have := atomic.LoadUint64(&s.key)
-		if have == 0 && !atomic.CompareAndSwapUint64(&s.key, 0, key) {
-			have = atomic.LoadUint64(&s.key) // another was first
+	for i := t.first(key); ; i++ {
+		if i == len(t.slots) {
+			i = 0
 		}
-		if have != 0 && have != key {
+		// Not looked at first: memory that was only read so far has to be found twice.
+		s := &t.slots[i]
+		if !atomic.CompareAndSwapUint64(&s.key, 0, key) && atomic.LoadUint64(&s.key) != key {
 			continue
 		}
 		for {
