@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
 )
@@ -37,8 +36,8 @@ func (a *auditor) rootDir() {
 // linkCounts compares stored link counts with the names counted.
 func (a *auditor) linkCounts() {
 	t := a.tree
-	for ino := ext.Ino(1); ino < t.Limit(); ino++ {
-		if !t.InUse(ino) || t.LinksRight(ino) || a.fs.Reserved(ino) {
+	for _, ino := range t.Special() {
+		if t.LinksRight(ino) || a.fs.Reserved(ino) {
 			continue
 		}
 		stored, counted := t.Stored(ino), t.Counted(ino)
@@ -110,8 +109,8 @@ func (a *auditor) unattached(ctx context.Context) error {
 		}
 		a.add(Finding{Kind: UnattachedInode, Ino: u.Ino, Detail: detail})
 	}
-	for ino := a.fs.FirstIno(); ino < a.tree.Limit(); ino++ {
-		if a.tree.EAInode(ino) && a.tree.InUse(ino) && a.tree.Counted(ino) == 0 && !a.valued.Has(ino) {
+	for _, ino := range a.tree.Special() {
+		if a.tree.EAInode(ino) && ino >= a.fs.FirstIno() && a.tree.Counted(ino) == 0 && !a.valued.Has(ino) {
 			a.add(Finding{Kind: UnattachedInode, Ino: ino, Detail: "holds the value of an attribute, and no attribute refers to it"})
 		}
 	}

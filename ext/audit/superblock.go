@@ -163,8 +163,8 @@ func (a *auditor) lacking() {
 	if a.fs.Super.ROCompat&layout.ROCompatDirNlink != 0 {
 		return
 	}
-	for ino := ext.Ino(1); ino < a.tree.Limit(); ino++ {
-		if a.tree.InUse(ino) && a.tree.TooManyLinks(ino) {
+	for _, ino := range a.tree.Special() {
+		if a.tree.TooManyLinks(ino) {
 			a.badSuper(0x64, "directory inode %d has more names than a link count holds, and dir_nlink is not set", ino)
 			return
 		}

@@ -132,7 +132,7 @@ func (a *aims) decides(name []byte) bool { return a != nil && !a.full.Load() && 
 // record keeps one record of a directory, if it is aimed at. hash is of the name as it
 // is stored.
 func (a *aims) record(w int, dir Ino, e *layout.Dirent, hash uint64) {
-	if a.t.inodes[dir].state&stateEncrypt != 0 {
+	if a.t.inodes.state(dir)&stateEncrypt != 0 {
 		hash = maphash.Bytes(a.t.seed, a.names.spell(w, dir, e))
 	}
 	if !a.hasHash(hash) && !(a.t.folds(dir) && a.has(ext.FoldName(e.Name))) {

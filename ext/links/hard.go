@@ -20,9 +20,8 @@ type HardLink struct {
 // its paths. A directory counts by the names other directories give it.
 func (t *Tree) HardLinks(ctx context.Context) (iter.Seq[HardLink], error) {
 	want := t.NewSet()
-	for i := range t.inodes {
-		ino := Ino(i)
-		if t.InUse(ino) && (t.isDir(ino) && t.inodes[i].state&stateMulti != 0 || !t.isDir(ino) && t.inodes[i].counted > 1) {
+	for ino := range t.Limit() {
+		if t.InUse(ino) && (t.isDir(ino) && t.SeveralNames(ino) || !t.isDir(ino) && t.Counted(ino) > 1) {
 			want.Add(ino)
 		}
 	}
@@ -31,8 +30,7 @@ func (t *Tree) HardLinks(ctx context.Context) (iter.Seq[HardLink], error) {
 		return nil, err
 	}
 	return func(yield func(HardLink) bool) {
-		for i := range t.inodes {
-			ino := Ino(i)
+		for ino := range t.Limit() {
 			if !want.Has(ino) {
 				continue
 			}

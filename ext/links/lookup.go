@@ -154,7 +154,7 @@ func (l *lookups) find(dir Ino, name []byte) (ino Ino, known bool) {
 // folds reports whether a directory takes other cases of a name when there is
 // no exact one: not so where names cannot be read.
 func (t *Tree) folds(dir Ino) bool {
-	return t.inodes[dir].state&(stateCasefold|stateEncrypt) == stateCasefold
+	return t.inodes.state(dir)&(stateCasefold|stateEncrypt) == stateCasefold
 }
 
 // foldKey is the key of all cases of a name.

@@ -17,7 +17,7 @@ import (
 type Set []uint64
 
 // NewSet makes a set for the numbers that the survey covers.
-func (t *Tree) NewSet() Set { return make(Set, len(t.inodes)/64+1) }
+func (t *Tree) NewSet() Set { return make(Set, t.Limit()/64+1) }
 
 // Add puts ino into the set; a number that the survey does not cover is
 // ignored.
@@ -103,7 +103,7 @@ func newCollector(t *Tree) *collector {
 
 // add keeps one name, unless its directory is on its way out.
 func (c *collector) add(w int, dir Ino, e *layout.Dirent) {
-	if c.t.inodes[dir].stored == 0 {
+	if !c.t.inodes.linked(dir) {
 		return
 	}
 	name := c.spell(w, dir, e)
@@ -117,7 +117,7 @@ func (c *collector) add(w int, dir Ino, e *layout.Dirent) {
 
 // spell gives the name as the kernel lists it without keys.
 func (c *collector) spell(w int, dir Ino, e *layout.Dirent) []byte {
-	if c.t.inodes[dir].state&stateEncrypt == 0 {
+	if c.t.inodes.state(dir)&stateEncrypt == 0 {
 		return e.Name
 	}
 	if c.namers[w] == nil {

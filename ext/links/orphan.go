@@ -108,9 +108,9 @@ func (t *Tree) addHidden(set Set) {
 	if !t.hidden {
 		return
 	}
-	for i := range t.inodes {
-		if p := t.Parent(Ino(i)); p != 0 && t.InUse(Ino(i)) && !t.Reached(p) {
-			set.Add(Ino(i))
+	for ino := range t.Limit() {
+		if p := t.Parent(ino); p != 0 && t.InUse(ino) && !t.Reached(p) {
+			set.Add(ino)
 		}
 	}
 }
@@ -127,8 +127,7 @@ func (t *Tree) subtrees(all []Orphan, names *Names) {
 			at[o.Ino] = i
 		}
 	}
-	for i := range t.inodes {
-		ino := Ino(i)
+	for ino := range t.Limit() {
 		p := t.Parent(ino)
 		if p == 0 || !t.InUse(ino) || t.Reached(p) {
 			continue

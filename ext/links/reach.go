@@ -1,35 +1,38 @@
 package links
 
 import (
+	"context"
 	"iter"
+	"slices"
 
+	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
 )
 
 // Limit is the first inode number that the survey did not cover: it lies behind
 // the last one in use.
-func (t *Tree) Limit() Ino { return Ino(len(t.inodes)) }
+func (t *Tree) Limit() Ino { return Ino(len(t.inodes.words)) }
 
 // Known reports whether ino is a number that the survey covers.
-func (t *Tree) Known(ino Ino) bool { return ino > 0 && int(ino) < len(t.inodes) }
+func (t *Tree) Known(ino Ino) bool { return ino > 0 && ino < t.Limit() }
 
 // Type is the file type part of an inode's mode, 0 where it was never used.
 func (t *Tree) Type(ino Ino) uint16 {
 	if !t.Known(ino) {
 		return 0
 	}
-	return t.inodes[ino].state & layout.ModeMask
+	return t.inodes.state(ino) & layout.ModeMask
 }
 
 // InUse reports whether an inode has a link count.
-func (t *Tree) InUse(ino Ino) bool { return t.Known(ino) && t.inodes[ino].stored > 0 }
+func (t *Tree) InUse(ino Ino) bool { return t.Known(ino) && t.inodes.linked(ino) }
 
 // Stored is i_links_count.
 func (t *Tree) Stored(ino Ino) uint32 {
 	if !t.Known(ino) {
 		return 0
 	}
-	return uint32(t.inodes[ino].stored)
+	return t.inodes.links(ino)
 }
 
 // Counted is how many directory entries name an inode, "." and ".." included.
@@ -37,7 +40,7 @@ func (t *Tree) Counted(ino Ino) uint32 {
 	if !t.Known(ino) {
 		return 0
 	}
-	return t.inodes[ino].counted
+	return t.inodes.names(ino)
 }
 
 // Parent is the lowest-numbered directory with a name for an inode, 0 if none
@@ -46,11 +49,34 @@ func (t *Tree) Parent(ino Ino) Ino {
 	if !t.Known(ino) {
 		return 0
 	}
-	return Ino(t.inodes[ino].parent)
+	return t.inodes.parent(ino)
+}
+
+// Special lists, in order, the inodes in use among which all is that is to be told of
+// links: directories, values of xattrs, and what has another number of names than its link
+// count says, or none. It is not to be changed.
+func (t *Tree) Special() []Ino { return t.special }
+
+// findSpecial sorts out the inodes that are not plain.
+func (t *Tree) findSpecial(ctx context.Context) error {
+	const step = 1 << 16
+	parts := make([][]Ino, (t.Limit()+step-1)/step)
+	err := ext.Parallel(ctx, len(parts), func(int) func(int) {
+		return func(i int) {
+			from := Ino(i) * step
+			for j := range min(step, t.Limit()-from) {
+				if ino := from + j; ino > 0 && t.inodes.linked(ino) && !t.inodes.plain(ino) {
+					parts[i] = append(parts[i], ino)
+				}
+			}
+		}
+	})
+	t.special = slices.Concat(parts...)
+	return err
 }
 
 // EAInode reports whether an inode holds the value of an xattr.
-func (t *Tree) EAInode(ino Ino) bool { return t.Known(ino) && t.inodes[ino].state&stateEA != 0 }
+func (t *Tree) EAInode(ino Ino) bool { return t.Known(ino) && t.inodes.state(ino)&stateEA != 0 }
 
 // maxLinks is EXT4_LINK_MAX: where a directory has more, the kernel says 1.
 const maxLinks = 65000
@@ -66,17 +92,17 @@ func (t *Tree) LinksRight(ino Ino) bool {
 	case c > maxLinks:
 		return s == 1
 	}
-	return s == c || s == 1 && c > 1 && t.inodes[ino].state&stateIndex != 0
+	return s == c || s == 1 && c > 1 && t.inodes.state(ino)&stateIndex != 0
 }
 
 // TooManyLinks reports whether a directory has more names than a link count
 // holds, which takes the feature dir_nlink.
 func (t *Tree) TooManyLinks(ino Ino) bool { return t.isDir(ino) && t.Counted(ino) > maxLinks }
 
-func (t *Tree) isDir(ino Ino) bool { return t.inodes[ino].state&layout.ModeMask == layout.ModeDir }
+func (t *Tree) isDir(ino Ino) bool { return t.inodes.state(ino)&layout.ModeMask == layout.ModeDir }
 
 // Reached reports whether the root reaches a directory.
-func (t *Tree) Reached(dir Ino) bool { return t.Known(dir) && t.inodes[dir].state&stateReach != 0 }
+func (t *Tree) Reached(dir Ino) bool { return t.Known(dir) && t.inodes.state(dir)&stateReach != 0 }
 
 // reach marks the directories that a chain of parents ties to the root. Where a
 // directory has several names, any chain will do.
@@ -85,9 +111,9 @@ func (t *Tree) reach() {
 		t.hidden = true
 		return
 	}
-	t.inodes[layout.RootIno].state |= stateReach
+	t.inodes.mark(layout.RootIno, stateReach)
 	for _, e := range t.multi {
-		t.inodes[e.dir].state |= stateMulti
+		t.inodes.mark(e.dir, stateMulti)
 	}
 	t.climbAll()
 	// Another name may reach a directory that its first does not. What takes
@@ -97,8 +123,8 @@ func (t *Tree) reach() {
 		changed = false
 		for _, e := range t.multi {
 			if !t.Reached(e.dir) && t.Reached(e.parent) {
-				t.inodes[e.dir].parent = uint32(e.parent)
-				t.inodes[e.dir].state |= stateReach
+				t.inodes.moveTo(e.dir, e.parent)
+				t.inodes.mark(e.dir, stateReach)
 				changed = true
 			}
 		}
@@ -111,34 +137,33 @@ func (t *Tree) reach() {
 // climbAll marks every directory whose chain of parents comes to a marked one.
 func (t *Tree) climbAll() {
 	if t.hidden { // by the round before
-		for i := range t.inodes {
-			t.inodes[i].state &^= stateLost
+		for _, ino := range t.special {
+			t.inodes.unmark(ino, stateLost)
 		}
 	}
 	t.hidden, t.circles = false, nil
 	var chain []Ino
-	for i := range t.inodes {
-		ino := Ino(i)
-		if i == 0 || !t.isDir(ino) || t.inodes[i].stored == 0 || t.Reached(ino) {
+	for _, ino := range t.special {
+		if !t.isDir(ino) || t.Reached(ino) {
 			continue
 		}
 		chain = chain[:0]
 		at := ino
-		for t.Known(at) && t.inodes[at].state&(stateReach|stateSeen|stateLost) == 0 && t.isDir(at) {
-			t.inodes[at].state |= stateSeen
+		for t.Known(at) && t.inodes.state(at)&(stateReach|stateSeen|stateLost) == 0 && t.isDir(at) {
+			t.inodes.mark(at, stateSeen)
 			chain = append(chain, at)
-			at = Ino(t.inodes[at].parent)
+			at = t.inodes.parent(at)
 		}
-		if t.Known(at) && t.inodes[at].state&stateSeen != 0 {
+		if t.Known(at) && t.inodes.state(at)&stateSeen != 0 {
 			t.circle(at)
 		}
 		reached := t.Reached(at)
 		for _, c := range chain {
-			t.inodes[c].state &^= stateSeen
+			t.inodes.unmark(c, stateSeen)
 			if reached {
-				t.inodes[c].state |= stateReach
+				t.inodes.mark(c, stateReach)
 			} else {
-				t.inodes[c].state |= stateLost
+				t.inodes.mark(c, stateLost)
 			}
 		}
 		t.hidden = t.hidden || !reached
@@ -158,7 +183,7 @@ func (t *Tree) circle(dir Ino) {
 }
 
 // SeveralNames reports whether a directory has more than one name.
-func (t *Tree) SeveralNames(dir Ino) bool { return t.Known(dir) && t.inodes[dir].state&stateMulti != 0 }
+func (t *Tree) SeveralNames(dir Ino) bool { return t.Known(dir) && t.inodes.state(dir)&stateMulti != 0 }
 
 // DirectoryLinks yields, by number, the directories with more than one name,
 // and which directories hold the further ones.

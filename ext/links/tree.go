@@ -21,28 +21,16 @@ import (
 // Ino is layout's inode number.
 type Ino = layout.Ino
 
-// State bits of an inode, beside its type in the high nibble.
-const (
-	stateEncrypt  = 1 << iota // names or target are encrypted
-	stateCasefold             // a casefolded directory
-	stateIndex                // an indexed directory
-	stateEA                   // an ea_inode: named by xattrs, not by directories
-	stateInline               // a directory kept in its inode
-	stateMulti                // a directory with more than one name
-	stateReach                // a directory that the root reaches
-	stateSeen                 // scratch of the reachability walk
-	stateLost                 // a directory that the root does not reach
-)
-
 // A Tree is what one survey of a file system found. It is made by Survey and
 // not changed afterwards.
 type Tree struct {
 	FS *ext.FS
 
-	inodes []inodeFacts // by number
+	inodes facts
 
 	blocks   []ext.DirBlock // all directory blocks, in disk order
 	inline   []Ino          // directories kept in their inodes, in order
+	special  []Ino          // see Special
 	symlinks []symlinkRef   // in order
 	targets  []arena        // what the symlinkRefs refer to, one a worker
 	multi    []edge         // further names of directories
@@ -58,15 +46,6 @@ type Tree struct {
 	mu     sync.Mutex
 	errs   []Damage
 	missed uint64 // further damage, not kept
-}
-
-// What is known of an inode, in one place: entries of directories ask for all of it.
-// counted and parent are written by several workers while the survey runs.
-type inodeFacts struct {
-	state   uint16
-	stored  uint16 // i_links_count
-	counted uint32 // directory entries that name the inode, "." and ".." included
-	parent  uint32 // the lowest-numbered directory that names it
 }
 
 // An edge is one directory that names another.
@@ -127,7 +106,7 @@ func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
 	n := int(lastUsed(f)) + 1
 	t := &Tree{
 		FS:     f,
-		inodes: make([]inodeFacts, n),
+		inodes: newFacts(n),
 		seed:   maphash.MakeSeed(),
 	}
 	t.broken = t.NewSet()
@@ -144,6 +123,9 @@ func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
 		t.aims = t.newAims(ctx)
 	}
 	if err := t.scanDirs(ctx, h); err != nil {
+		return nil, err
+	}
+	if err := t.findSpecial(ctx); err != nil {
 		return nil, err
 	}
 	t.reach()
@@ -234,14 +216,14 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 			if !h.Plain(w, ino, raw) {
 				return false
 			}
-			if int(ino) < len(t.inodes) {
-				t.inodes[ino].state, t.inodes[ino].stored = layout.ModeRegular, layout.InodeLinks(raw)
+			if ino < t.Limit() {
+				t.inodes.set(ino, layout.ModeRegular, layout.InodeLinks(raw))
 			}
 			return true
 		}
 	}
 	err := t.FS.ScanRawInodes(ctx, plain, func(w int, in *ext.Inode) {
-		if in.Links > 0 && int(in.Ino) < len(t.inodes) {
+		if in.Links > 0 && in.Ino < t.Limit() {
 			t.note(in)
 			mine := &workers[w]
 			switch in.Type() {
@@ -268,8 +250,8 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 				}
 				mine.symlinks = append(mine.symlinks, ref)
 			}
-		} else if int(in.Ino) < len(t.inodes) {
-			t.inodes[in.Ino].state = in.Type()
+		} else if in.Ino < t.Limit() {
+			t.inodes.set(in.Ino, in.Type(), 0)
 		}
 		if h.Inode != nil {
 			h.Inode(w, in)
@@ -315,8 +297,7 @@ func (t *Tree) note(in *ext.Inode) {
 			s |= f.state
 		}
 	}
-	t.inodes[in.Ino].state = s
-	t.inodes[in.Ino].stored = in.Links
+	t.inodes.set(in.Ino, s, in.Links)
 }
 
 // scanDirs counts what the directories name.
@@ -342,7 +323,7 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 				second = e.Offset + e.RecLen
 			}
 			kept := false
-			if int(e.Ino) < len(t.inodes) {
+			if e.Ino < t.Limit() {
 				t.count(b.Dir, e, dots, &extra[w])
 				if kept = t.always(e.Ino); kept && !isDot(e.Name) {
 					names.add(w, b.Dir, e)
@@ -376,33 +357,21 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 	return err
 }
 
-// count enters one name; dots says that it lies where "." or ".." does. Names in a directory whose own link count is 0 do not
-// count: it is on its way out.
+// count enters one name; dots says that it lies where "." or ".." does. Names in a
+// directory whose own link count is 0 do not count: it is on its way out.
 func (t *Tree) count(dir Ino, e *layout.Dirent, dots bool, extra *[]edge) {
-	if t.inodes[dir].stored == 0 {
-		return
-	}
-	atomic.AddUint32(&t.inodes[e.Ino].counted, 1)
-	if dots || isDot(e.Name) {
-		return
-	}
-	if e.Ino == layout.RootIno || e.Ino == dir {
+	switch {
+	case !t.inodes.linked(dir):
+	case dots || isDot(e.Name):
+		t.inodes.count(e.Ino, 0)
+	case e.Ino == layout.RootIno || e.Ino == dir:
 		// The root is above all, and no directory above itself.
+		t.inodes.count(e.Ino, 0)
 		*extra = append(*extra, edge{e.Ino, dir})
-		return
-	}
-	// The lowest directory wins, so that the outcome is the same each time.
-	p := &t.inodes[e.Ino].parent
-	for {
-		old := atomic.LoadUint32(p)
-		if old != 0 && t.isDir(e.Ino) {
-			*extra = append(*extra, edge{e.Ino, max(Ino(old), dir)})
-		}
-		if old != 0 && old <= uint32(dir) {
-			return
-		}
-		if atomic.CompareAndSwapUint32(p, old, uint32(dir)) {
-			return
+	default:
+		// The lowest directory wins, so that the outcome is the same each time.
+		if old := t.inodes.count(e.Ino, dir); old != 0 && t.isDir(e.Ino) {
+			*extra = append(*extra, edge{e.Ino, max(old, dir)})
 		}
 	}
 }
@@ -483,7 +452,7 @@ func (t *Tree) DirBlocksAt(b layout.Block) []ext.DirBlock {
 // flags rebuilds the inode flags that matter for a directory's records.
 func (t *Tree) flags(ino Ino) layout.InodeFlags {
 	var f layout.InodeFlags
-	s := t.inodes[ino].state
+	s := t.inodes.state(ino)
 	if s&stateEncrypt != 0 {
 		f |= layout.FlagEncrypt
 	}

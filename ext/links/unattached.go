@@ -19,26 +19,25 @@ func (t *Tree) Unattached(ctx context.Context) ([]Unattached, error) {
 	below := map[Ino]uint64{}
 	var tops []Ino
 	var lost []Ino // files whose first name lies in a directory not reached
-	for i := range t.inodes {
-		ino := Ino(i)
-		if !t.InUse(ino) || t.Reached(ino) || t.FS.Reserved(ino) || t.inodes[i].state&stateEA != 0 {
-			continue
-		}
-		switch parent := t.Parent(ino); {
-		case parent == 0:
+	aside := func(ino Ino) bool {
+		return !t.InUse(ino) || t.Reached(ino) || t.FS.Reserved(ino) || t.EAInode(ino)
+	}
+	for _, ino := range t.special {
+		if t.Parent(ino) == 0 && !aside(ino) {
 			tops = append(tops, ino)
-		case t.isDir(ino):
-		case !t.Reached(parent):
-			lost = append(lost, ino)
 		}
 	}
 	if !t.hidden {
 		return collect(tops, below), nil
 	}
+	for ino := range t.Limit() {
+		if parent := t.Parent(ino); parent != 0 && !t.Reached(parent) && !t.isDir(ino) && !aside(ino) {
+			lost = append(lost, ino)
+		}
+	}
 	top := t.tops()
-	for i := range t.inodes {
-		ino := Ino(i)
-		if !t.isDir(ino) || !t.InUse(ino) || t.Reached(ino) {
+	for _, ino := range t.special {
+		if !t.isDir(ino) || t.Reached(ino) {
 			continue
 		}
 		if top[ino] == ino {
@@ -75,13 +74,13 @@ func collect(tops []Ino, below map[Ino]uint64) []Unattached {
 // tree.
 func (t *Tree) tops() map[Ino]Ino {
 	top := map[Ino]Ino{}
-	for i := range t.inodes {
-		if ino := Ino(i); !t.isDir(ino) || !t.InUse(ino) || t.Reached(ino) || top[ino] != 0 {
+	for _, ino := range t.special {
+		if !t.isDir(ino) || t.Reached(ino) || top[ino] != 0 {
 			continue
 		}
 		var chain []Ino
 		on := map[Ino]bool{}
-		at := Ino(i)
+		at := ino
 		for top[at] == 0 && !on[at] {
 			on[at] = true
 			chain = append(chain, at)
@@ -112,7 +111,7 @@ func (t *Tree) reachedFiles(ctx context.Context, files []Ino) (Set, error) {
 	want, reached := t.NewSet(), t.NewSet()
 	several := false
 	for _, ino := range files {
-		if t.inodes[ino].counted > 1 {
+		if t.Counted(ino) > 1 {
 			want.Add(ino)
 			several = true
 		}
