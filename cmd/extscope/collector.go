@@ -5,46 +5,91 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync/atomic"
+	"sync"
 )
 
-// Bytes of garbage that may pile up at least: where files are listed, and where they are
-// written as well, which a run of the collector would take a core from.
+// gcPercent trades a little time for memory: the flat arrays of a survey hold
+// no pointers and cost the collector nothing.
+const gcPercent = 15
+
+// Bytes of garbage that may pile up at least: in a small heap, which the collector would
+// otherwise look through all the time, where files are listed, and where they are written
+// as well, which a run of it would take a core from.
 const (
+	spareSmall  = 8 << 20
 	spareHeap   = 40 << 20
 	spareToCopy = 128 << 20
 )
+
+// smallHeap is the size in bytes up to which a heap is small.
+const smallHeap = 8 << 20
 
 // wantMost is how much memory is not gone beyond for the sake of garbage: of the list of a
 // million files, garbage as above would be a fifth.
 const wantMost = 470 << 20
 
-// collectLater is for work that makes many small things: gcPercent of a small heap is
-// so little that the collector would run all the time. After each of its runs the share
-// that spare is of what lives is worked out anew, until stop is called. What lives beyond
-// wantMost has some room all the same.
-func collectLater(spare uint64) (stop func()) {
+// A collector tells Go's how much garbage may pile up.
+type collector struct {
+	mu    sync.Mutex
+	spare uint64 // bytes that may, at least; 0 for what fits the heap
+	limit int64  // of memory, where nobody asks for less
+	told  [2]int64
+}
+
+// gc is nil where the environment says how to collect.
+var gc *collector
+
+// startCollector takes over from the defaults.
+func startCollector() {
 	if os.Getenv("GOGC") != "" {
-		return func() {}
+		return
 	}
-	was, limit := debug.SetGCPercent(gcPercent), debug.SetMemoryLimit(-1)
-	var stopped atomic.Bool
-	var tune func(*[64]byte)
-	tune = func(cycle *[64]byte) {
-		if stopped.Load() {
-			return
-		}
-		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-		metrics.Read(live)
-		lives := live[0].Value.Uint64()
-		debug.SetGCPercent(gcPercent + int(spare*100/max(lives, 4<<20)))
-		debug.SetMemoryLimit(min(limit, int64(max(wantMost, lives+lives/4))))
-		runtime.SetFinalizer(cycle, tune) // it is garbage again: the next run finds it
+	gc = &collector{limit: debug.SetMemoryLimit(-1)}
+	gc.watch(new([64]byte))
+}
+
+// watch works out anew after each run of the collector how much may pile up until the
+// next, which finds mark to be garbage.
+func (c *collector) watch(mark *[64]byte) {
+	c.tell()
+	runtime.SetFinalizer(mark, c.watch)
+}
+
+func (c *collector) tell() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	live := sample[0].Value.Uint64()
+	spare, limit := c.spare, c.limit
+	switch {
+	case spare > 0: // what lives beyond wantMost has some room all the same
+		limit = min(limit, int64(max(wantMost, live+live/4)))
+	case live < smallHeap:
+		spare = spareSmall
 	}
-	tune(new([64]byte))
-	return func() {
-		stopped.Store(true)
-		debug.SetGCPercent(was)
+	percent := gcPercent + int(spare*100/max(live, 4<<20))
+	// Telling stops all that runs for a moment.
+	if now := [2]int64{int64(percent), limit}; now != c.told {
+		c.told = now
+		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
 	}
+}
+
+// collectLater is for work that makes many small things: spare bytes of garbage may pile
+// up until stop is called.
+func collectLater(spare uint64) (stop func()) {
+	if gc == nil {
+		return func() {}
+	}
+	gc.set(spare)
+	return func() { gc.set(0) }
+}
+
+func (c *collector) set(spare uint64) {
+	c.mu.Lock()
+	c.spare = spare
+	c.mu.Unlock()
+	c.tell()
 }

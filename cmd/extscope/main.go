@@ -3,18 +3,9 @@
 // their answers into reports; it knows no byte offset of any structure.
 package main
 
-import (
-	"os"
-	"runtime/debug"
-)
-
-// gcPercent trades a little time for memory: the flat arrays of a survey hold
-// no pointers and cost the collector nothing.
-const gcPercent = 15
+import "os"
 
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	startCollector()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
