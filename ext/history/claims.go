@@ -2,8 +2,10 @@ package history
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
 
@@ -63,8 +65,7 @@ func (l *Log) learn(ctx context.Context, dirs bool) error {
 		}
 	}
 	c.heads = make([]int32, len(c.blocks))
-	nodes := l.FS.NewNodeBudget()
-	if err := l.EachInode(ctx, want, func(tx, _ int, in, before *ext.Inode) { c.inode(l.FS, tx, in, before, nodes) }); err != nil {
+	if err := l.claimsLogged(ctx, c, want); err != nil {
 		return err
 	}
 	if dirs {
@@ -109,49 +110,70 @@ func (w *InodeFilter) has(ino Ino, raw []byte) bool {
 // or that before the fast commit; fast is 0, or which fast commit behind it. Both inodes
 // hold until visit returns.
 func (l *Log) EachInode(ctx context.Context, want *InodeFilter, visit func(tx, fast int, in, before *ext.Inode)) error {
-	size := l.FS.InodeSize()
-	now, was := new(ext.Inode), new(ext.Inode)
-	prev, buf := make([]byte, l.FS.BlockSize()), make([]byte, l.FS.BlockSize())
+	if err := l.eachIn(ctx, l.tableBlocks(want), want, func(tx int, in, before *ext.Inode) { visit(tx, 0, in, before) }); err != nil {
+		return err
+	}
+	return l.eachFastInode(ctx, want, visit)
+}
+
+// A tableBlock is a block of an inode table that the log has copies of.
+type tableBlock struct {
+	block Block
+	first Ino
+	count uint32
+}
+
+func (l *Log) tableBlocks(want *InodeFilter) (list []tableBlock) {
 	for _, run := range l.static {
 		if run.Kind != ext.MetaInodeTable {
 			continue
 		}
 		for _, b := range l.Archive.BlocksIn(run.Start, run.Len) {
 			first, count := l.FS.TableInodes(run.Group, uint64(b-run.Start))
-			if !want.any(first, count) {
-				continue
-			}
-			fresh := true
-			for tx, c := range l.Archive.States(b) {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				if l.Journal.ReadCopy(buf, c) != nil {
-					continue
-				}
-				off := l.Journal.Log().Offset(c.Log)
-				for i := range int(count) {
-					at := i * size
-					if at+size > len(buf) {
-						break
-					}
-					raw, ino := buf[at:][:size], first+Ino(i)
-					switch {
-					case !want.has(ino, raw):
-					case !fresh && !bytes.Equal(raw, prev[at:][:size]):
-						l.FS.DecodeInodeTo(now, raw, ino, off+int64(at))
-						l.FS.DecodeInodeTo(was, prev[at:][:size], ino, -1)
-						visit(tx, 0, now, was)
-					case fresh && !allZero(raw):
-						l.FS.DecodeInodeTo(now, raw, ino, off+int64(at))
-						visit(tx, 0, now, nil)
-					}
-				}
-				prev, buf, fresh = buf, prev, false
+			if want.any(first, count) {
+				list = append(list, tableBlock{b, first, count})
 			}
 		}
 	}
-	return l.eachFastInode(ctx, want, visit)
+	return list
+}
+
+// eachIn is EachInode for the copies of some blocks.
+func (l *Log) eachIn(ctx context.Context, blocks []tableBlock, want *InodeFilter, visit func(tx int, in, before *ext.Inode)) error {
+	size := l.FS.InodeSize()
+	now, was := new(ext.Inode), new(ext.Inode)
+	prev, buf := make([]byte, l.FS.BlockSize()), make([]byte, l.FS.BlockSize())
+	for _, b := range blocks {
+		fresh := true
+		for tx, c := range l.Archive.States(b.block) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if l.Journal.ReadCopy(buf, c) != nil {
+				continue
+			}
+			off := l.Journal.Log().Offset(c.Log)
+			for i := range int(b.count) {
+				at := i * size
+				if at+size > len(buf) {
+					break
+				}
+				raw, ino := buf[at:][:size], b.first+Ino(i)
+				switch {
+				case !want.has(ino, raw):
+				case !fresh && !bytes.Equal(raw, prev[at:][:size]):
+					l.FS.DecodeInodeTo(now, raw, ino, off+int64(at))
+					l.FS.DecodeInodeTo(was, prev[at:][:size], ino, -1)
+					visit(tx, now, was)
+				case fresh && !allZero(raw):
+					l.FS.DecodeInodeTo(now, raw, ino, off+int64(at))
+					visit(tx, now, nil)
+				}
+			}
+			prev, buf, fresh = buf, prev, false
+		}
+	}
+	return nil
 }
 
 // eachFastInode does the same with the records of inodes in fast commits.
@@ -179,10 +201,57 @@ func (l *Log) eachFastInode(ctx context.Context, want *InodeFilter, visit func(t
 	return nil
 }
 
-// inode enters the blocks that one state of an inode claims, and the state before did
+const (
+	partBlocks = 64      // blocks of inode tables that are gone through at once
+	partClaims = 1 << 17 // claims that are kept of those
+)
+
+// claimsLogged enters what the inodes in the log claim. The blocks of their tables are
+// gone through on all cores, and what they tell is entered in the order of EachInode.
+func (l *Log) claimsLogged(ctx context.Context, c *claims, want *InodeFilter) error {
+	type row struct {
+		one   claim
+		start Block
+		n     uint64
+	}
+	nodes := l.FS.NewNodeBudget()
+	parts := slices.Collect(slices.Chunk(l.tableBlocks(want), partBlocks))
+	for round := range slices.Chunk(parts, 2*ext.Workers()) { // more would hold too much at once
+		rows := make([][]row, len(round))
+		failed := make([]error, len(round))
+		err := ext.Parallel(ctx, len(round), func(int) func(i int) {
+			return func(i int) {
+				failed[i] = l.eachIn(ctx, round[i], want, func(tx int, in, before *ext.Inode) {
+					eachClaim(l.FS, tx, in, before, nodes, func(one claim, start Block, n uint64) {
+						if len(rows[i]) < partClaims && c.within(start, n) {
+							rows[i] = append(rows[i], row{one, start, n})
+						}
+					})
+				})
+			}
+		})
+		if err := cmp.Or(err, errors.Join(failed...)); err != nil {
+			return err
+		}
+		for _, part := range rows {
+			for _, r := range part {
+				c.add(r.one, r.start, r.n)
+			}
+		}
+	}
+	return l.eachFastInode(ctx, want, func(tx, _ int, in, before *ext.Inode) { eachClaim(l.FS, tx, in, before, nodes, c.add) })
+}
+
+// within reports whether one of n blocks from start on matters.
+func (c *claims) within(start Block, n uint64) bool {
+	i, _ := slices.BinarySearch(c.blocks, start)
+	return i < len(c.blocks) && uint64(c.blocks[i]-start) < n
+}
+
+// eachClaim gives the blocks that one state of an inode claims, and the state before did
 // not. Nodes of its map are read as they are today: those of a directory only grow, and
 // those of what was removed are left as they were.
-func (c *claims) inode(f *ext.FS, tx int, in, before *ext.Inode, nodes *ext.NodeBudget) {
+func eachClaim(f *ext.FS, tx int, in, before *ext.Inode, nodes *ext.NodeBudget, add func(one claim, start Block, n uint64)) {
 	if in.Mode == 0 || in.Links == 0 && in.Dtime != 0 {
 		return
 	}
@@ -198,7 +267,7 @@ func (c *claims) inode(f *ext.FS, tx int, in, before *ext.Inode, nodes *ext.Node
 	one := claim{tx: int32(tx), ino: in.Ino, gen: in.Generation, flags: in.Flags}
 	if in.FileACL != 0 {
 		one.kind = links.BlockXattr
-		c.add(one, in.FileACL, 1)
+		add(one, in.FileACL, 1)
 	}
 	for r, err := range f.MapWithin(in, nodes) {
 		if err != nil {
@@ -212,7 +281,7 @@ func (c *claims) inode(f *ext.FS, tx int, in, before *ext.Inode, nodes *ext.Node
 		}
 		one.logical = uint32(r.Logical)
 		one.kind = links.RunBlock(f, in, r)
-		c.add(one, r.Physical, r.Len)
+		add(one, r.Physical, r.Len)
 	}
 }
 
@@ -302,6 +371,20 @@ func (l *Log) structured(b Block) bool {
 	}
 	raw, err := l.readCopy(c)
 	return err == nil && l.looksLike(raw) != BlockUnknown
+}
+
+// any reports whether one of those that had a block is wanted.
+func (c *claims) any(b Block, want func(Ino) bool) bool {
+	i, found := slices.BinarySearch(c.blocks, b)
+	if !found {
+		return false
+	}
+	for k := c.heads[i]; k != 0; k = c.all[k-1].next {
+		if want(c.all[k-1].ino) {
+			return true
+		}
+	}
+	return false
 }
 
 // of lists who had a block, the likeliest for transaction tx first: the newest claim

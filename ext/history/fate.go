@@ -18,11 +18,15 @@ func (l *Log) Prepare(ctx context.Context, t *links.Tree) {
 
 // Lost implements links.Past: for names that are missing from directories of today,
 // what they named last, and what became of that.
-func (l *Log) Lost(ctx context.Context, t *links.Tree, want func(dir Ino, name []byte) bool) ([]links.LostName, error) {
+func (l *Log) Lost(ctx context.Context, t *links.Tree, dirs links.Set, want func(dir Ino, name []byte) bool) ([]links.LostName, error) {
 	l.tree = t
 	var mu sync.Mutex
 	gens := map[Ino]uint32{} // of today's directories
-	newest, err := l.lastNames(ctx, func(n *Name) bool {
+	in := dirs.Has
+	if dirs == nil {
+		in = nil
+	}
+	newest, err := l.lastNames(ctx, in, func(n *Name) bool {
 		if !want(n.Dir, n.Bytes) {
 			return false
 		}

@@ -17,7 +17,7 @@ func (l *Log) Find(ctx context.Context, path string) (ino Ino, gen uint32, ok bo
 	for _, p := range parts {
 		wanted[p] = true
 	}
-	newest, err := l.lastNames(ctx, func(n *Name) bool { return wanted[string(n.Bytes)] })
+	newest, err := l.lastNames(ctx, nil, func(n *Name) bool { return wanted[string(n.Bytes)] })
 	if err != nil {
 		return 0, 0, false, err
 	}

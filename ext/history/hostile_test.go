@@ -89,7 +89,7 @@ func everythingOf(t testing.TB, image io.ReaderAt, size int64) {
 		t.Fatal(err)
 	}
 	for _, tree := range []*links.Tree{nil, tree} {
-		if _, err := l.Lost(ctx, tree, func(links.Ino, []byte) bool { return true }); err != nil {
+		if _, err := l.Lost(ctx, tree, nil, func(links.Ino, []byte) bool { return true }); err != nil {
 			t.Fatal(err)
 		}
 	}

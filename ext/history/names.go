@@ -26,7 +26,7 @@ type Name struct {
 // in fast commits, by transaction, oldest first. Names are as stored: encrypted ones
 // are ciphertext.
 func (l *Log) EachName(ctx context.Context, visit func(n *Name)) error {
-	parts, err := l.nameParts(ctx)
+	parts, err := l.nameParts(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -45,8 +45,9 @@ type namePart func(ctx context.Context, l *Log, visit func(n *Name)) error
 // partCopies is how many copies of blocks make a part.
 const partCopies = 512
 
-// nameParts gives all of EachName.
-func (l *Log) nameParts(ctx context.Context) (parts []namePart, err error) {
+// nameParts gives all of EachName; in, unless it is nil, says of which directories, as far
+// as that saves work.
+func (l *Log) nameParts(ctx context.Context, in func(dir Ino) bool) (parts []namePart, err error) {
 	if err := l.learn(ctx, l.tree != nil && l.FS.Super.MetadataCsum()); err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (l *Log) nameParts(ctx context.Context) (parts []namePart, err error) {
 						if err := ctx.Err(); err != nil {
 							return err
 						}
-						l.copyNames(c, i, visit)
+						l.copyNames(c, i, in, visit)
 					}
 					return nil
 				})
@@ -99,8 +100,8 @@ func (l *Log) fork() *Log {
 }
 
 // copyNames visits the names in one copy, if it is a block of a directory.
-func (l *Log) copyNames(c jbd2.Copy, i int, visit func(n *Name)) {
-	if c.Checksum == jbd2.Bad || l.staticAt(c.FS) != nil {
+func (l *Log) copyNames(c jbd2.Copy, i int, in func(dir Ino) bool, visit func(n *Name)) {
+	if c.Checksum == jbd2.Bad || l.staticAt(c.FS) != nil || l.claims.dirs && in != nil && !l.claims.any(c.FS, in) {
 		return
 	}
 	u := l.use(c, i)
@@ -113,6 +114,9 @@ func (l *Log) copyNames(c jbd2.Copy, i int, visit func(n *Name)) {
 	}
 	if u.Owner == 0 && l.claims.dirs {
 		return // of what is no directory's nothing is known
+	}
+	if u.Owner != 0 && in != nil && !in(u.Owner) {
+		return
 	}
 	n := Name{Dir: u.Owner, DirGen: u.Gen, Tx: i}
 	dir := &ext.Inode{Ino: u.Owner}
@@ -214,10 +218,10 @@ type lastName struct {
 // maxNewest bounds the names that are kept at once.
 const maxNewest = 1 << 20
 
-// lastNames gives what names that are wanted named last. want is called from several
-// goroutines.
-func (l *Log) lastNames(ctx context.Context, want func(n *Name) bool) (map[nameKey]lastName, error) {
-	parts, err := l.nameParts(ctx)
+// lastNames gives what names that are wanted named last; in is as for nameParts. Both
+// functions are called from several goroutines.
+func (l *Log) lastNames(ctx context.Context, in func(dir Ino) bool, want func(n *Name) bool) (map[nameKey]lastName, error) {
+	parts, err := l.nameParts(ctx, in)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,13 @@ func (l *Log) timelines(ctx context.Context, want map[Ino]bool) (timelines, erro
 	if len(want) == 0 {
 		return out, nil
 	}
-	err := l.EachInode(ctx, &InodeFilter{Ino: func(ino Ino) bool { return want[ino] }}, func(tx, _ int, in, _ *ext.Inode) {
+	// Few are wanted of many, and most are known not to be by their last bits.
+	var maybe [1 << 10]uint64
+	for ino := range want {
+		maybe[ino/64%Ino(len(maybe))] |= 1 << (ino % 64)
+	}
+	has := func(ino Ino) bool { return maybe[ino/64%Ino(len(maybe))]>>(ino%64)&1 != 0 && want[ino] }
+	err := l.EachInode(ctx, &InodeFilter{Ino: has}, func(tx, _ int, in, _ *ext.Inode) {
 		s := state{tx: int32(tx), gen: in.Generation, links: in.Links, dtime: in.Dtime}
 		list := out[in.Ino]
 		if n := len(list); n > 0 && list[n-1].gen == s.gen && list[n-1].links == s.links && list[n-1].tx <= s.tx {

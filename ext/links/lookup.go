@@ -23,6 +23,7 @@ type lookups struct {
 	asked    []query
 	open     atomic.Bool // what was asked for takes that pass
 	answered bool
+	dirs     Set // in which names were asked for
 	answers  table
 	lost     map[uint64][]lostName // removed names that were asked for
 	past     map[uint64]*LostName  // those that a journal knows of
@@ -192,10 +193,10 @@ func (l *lookups) answer(ctx context.Context) error {
 	t := l.t
 	l.answered = true
 	l.answers = newTable(len(l.asked))
-	dirs := t.NewSet()
+	l.dirs = t.NewSet()
 	for _, q := range l.asked {
 		l.answers.at(q.key).key = q.key
-		dirs.Add(q.dir)
+		l.dirs.Add(q.dir)
 	}
 	if len(l.asked) == 0 {
 		return nil
@@ -213,10 +214,7 @@ func (l *lookups) answer(ctx context.Context) error {
 	}
 	l.asked = nil
 	c := newCollector(t) // for its spelling of encrypted names
-	return t.EachBlock(ctx, func(w int, b Block) {
-		if !dirs.Has(b.Dir) {
-			return
-		}
+	return t.eachBlockOf(ctx, l.dirs, func(w int, b Block) {
 		_ = t.eachRecord(&b, func(e *layout.Dirent) {
 			if s := l.answers.at(l.key(b.Dir, c.spell(w, b.Dir, e))); s.key != 0 {
 				atomic.StoreUint32(&s.ino, uint32(e.Ino))

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"math/bits"
 	"slices"
 	"sort"
@@ -47,15 +48,15 @@ type Names struct {
 	arenas  []arena
 }
 
-// Names reads the directories once more, in disk order, and keeps the names of
-// the inodes in want. Names in directories that are on their way out, with no
+// Names reads the directories that name inodes in want once more, in disk order, and
+// keeps the names of those. Names in directories that are on their way out, with no
 // link left, do not count.
 func (t *Tree) Names(ctx context.Context, want Set) (*Names, error) {
 	if !t.wantsOthers(want) {
 		return t.base, nil
 	}
 	c := newCollector(t)
-	err := t.EachBlock(ctx, func(w int, b Block) {
+	err := t.eachBlockOf(ctx, t.dirsNaming(want), func(w int, b Block) {
 		_ = t.eachRecord(&b, func(e *layout.Dirent) {
 			if want.Has(e.Ino) && !t.always(e.Ino) && !isDot(e.Name) {
 				c.add(w, b.Dir, e)
@@ -70,6 +71,41 @@ func (t *Tree) Names(ctx context.Context, want Set) (*Names, error) {
 	return n, nil
 }
 
+// dirsNaming gives the directories that name inodes whose names the survey does not keep; nil
+// where it did not keep track of those.
+func (t *Tree) dirsNaming(want Set) Set {
+	dirs := t.NewSet()
+	for ino := range want.all() {
+		if !t.always(ino) {
+			dirs.Add(t.Parent(ino))
+		}
+	}
+	for _, part := range t.several {
+		if len(part) == maxSeveral {
+			return nil
+		}
+		for _, e := range part {
+			if want.Has(e.dir) {
+				dirs.Add(e.parent)
+			}
+		}
+	}
+	return dirs
+}
+
+// all yields the numbers in the set, in order.
+func (s Set) all() iter.Seq[Ino] {
+	return func(yield func(Ino) bool) {
+		for i, word := range s {
+			for ; word != 0; word &= word - 1 {
+				if !yield(Ino(i*64 + bits.TrailingZeros64(word))) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // always reports whether the survey itself keeps the names of an inode.
 func (t *Tree) always(ino Ino) bool {
 	return t.Type(ino) == layout.ModeDir || t.Type(ino) == layout.ModeSymlink
@@ -78,11 +114,9 @@ func (t *Tree) always(ino Ino) bool {
 // wantsOthers reports whether a set holds inodes whose names the survey does
 // not keep.
 func (t *Tree) wantsOthers(want Set) bool {
-	for i, word := range want {
-		for ; word != 0; word &= word - 1 {
-			if ino := Ino(i*64 + bits.TrailingZeros64(word)); t.Counted(ino) > 0 && !t.always(ino) {
-				return true
-			}
+	for ino := range want.all() {
+		if t.Counted(ino) > 0 && !t.always(ino) {
+			return true
 		}
 	}
 	return false

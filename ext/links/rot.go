@@ -22,8 +22,9 @@ type Past interface {
 	// Prepare does what of Lost takes no names: called before, if at all.
 	Prepare(ctx context.Context, t *Tree)
 	// Lost tells of those names that want asks for what the newest that the journal
-	// has of them named, in directories of t that are still there.
-	Lost(ctx context.Context, t *Tree, want func(dir Ino, name []byte) bool) ([]LostName, error)
+	// has of them named, in directories of t that are still there. It asks for none but
+	// in dirs, unless that is nil.
+	Lost(ctx context.Context, t *Tree, dirs Set, want func(dir Ino, name []byte) bool) ([]LostName, error)
 }
 
 // A LostName is a name that is missing from a directory, and what became of its inode.
@@ -44,7 +45,7 @@ func (l *lookups) remember(ctx context.Context, past Past) error {
 	if past == nil || len(l.answers.slots) == 0 {
 		return nil
 	}
-	list, err := past.Lost(ctx, l.t, func(dir Ino, name []byte) bool {
+	list, err := past.Lost(ctx, l.t, l.dirs, func(dir Ino, name []byte) bool {
 		s := l.answers.at(l.key(dir, name))
 		return s.key != 0 && s.ino == 0
 	})

@@ -34,6 +34,7 @@ type Tree struct {
 	symlinks []symlinkRef   // in order
 	targets  []arena        // what the symlinkRefs refer to, one a worker
 	multi    []edge         // further names of directories
+	several  [][]edge       // likewise of other inodes, by worker, in no order
 	base     *Names         // the names of all directories and symlinks
 	maxPath  int            // how long paths get, in bytes
 	seed     maphash.Seed
@@ -48,8 +49,11 @@ type Tree struct {
 	missed uint64 // further damage, not kept
 }
 
-// An edge is one directory that names another.
+// An edge is a directory that names another, or any inode.
 type edge struct{ dir, parent Ino }
+
+// maxSeveral bounds how many further directories that name files a worker keeps.
+const maxSeveral = 1 << 20
 
 // Damage is something that could not be read, and in which inode.
 type Damage struct {
@@ -303,6 +307,7 @@ func (t *Tree) note(in *ext.Inode) {
 // scanDirs counts what the directories name.
 func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 	extra := make([][]edge, ext.Workers())
+	t.several = make([][]edge, ext.Workers())
 	names := newCollector(t)
 	total := len(t.blocks) + len(t.inline)
 	var done atomic.Int64
@@ -324,7 +329,7 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 			}
 			kept := false
 			if e.Ino < t.Limit() {
-				t.count(b.Dir, e, dots, &extra[w])
+				t.count(b.Dir, e, dots, &extra[w], &t.several[w])
 				if kept = t.always(e.Ino); kept && !isDot(e.Name) {
 					names.add(w, b.Dir, e)
 				}
@@ -358,8 +363,9 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 }
 
 // count enters one name; dots says that it lies where "." or ".." does. Names in a
-// directory whose own link count is 0 do not count: it is on its way out.
-func (t *Tree) count(dir Ino, e *layout.Dirent, dots bool, extra *[]edge) {
+// directory whose own link count is 0 do not count: it is on its way out. Further
+// directories that name the inode go to extra if it is one itself, or else to several.
+func (t *Tree) count(dir Ino, e *layout.Dirent, dots bool, extra, several *[]edge) {
 	switch {
 	case !t.inodes.linked(dir):
 	case dots || isDot(e.Name):
@@ -370,8 +376,12 @@ func (t *Tree) count(dir Ino, e *layout.Dirent, dots bool, extra *[]edge) {
 		*extra = append(*extra, edge{e.Ino, dir})
 	default:
 		// The lowest directory wins, so that the outcome is the same each time.
-		if old := t.inodes.count(e.Ino, dir); old != 0 && t.isDir(e.Ino) {
+		switch old := t.inodes.count(e.Ino, dir); {
+		case old == 0:
+		case t.isDir(e.Ino):
 			*extra = append(*extra, edge{e.Ino, max(old, dir)})
+		case old != dir && len(*several) < maxSeveral:
+			*several = append(*several, edge{e.Ino, max(old, dir)})
 		}
 	}
 }
@@ -412,18 +422,28 @@ func (t *Tree) eachRecord(b *Block, yield func(*layout.Dirent), gap func(*Block,
 // EachBlock reads every directory block again, in disk order, and hands it to
 // visit, several at a time; parts of inline directories come after the blocks.
 func (t *Tree) EachBlock(ctx context.Context, visit func(worker int, b Block)) error {
-	err := t.FS.ScanDirs(ctx, t.blocks, func(w int, d ext.DirBlock, bytes []byte, err error) {
+	return t.eachBlockOf(ctx, nil, visit)
+}
+
+// eachBlockOf is EachBlock of some directories; nil is all.
+func (t *Tree) eachBlockOf(ctx context.Context, dirs Set, visit func(worker int, b Block)) error {
+	blocks, inline := t.blocks, t.inline
+	if dirs != nil {
+		blocks = slices.DeleteFunc(slices.Clone(blocks), func(d ext.DirBlock) bool { return !dirs.Has(d.Dir) })
+		inline = slices.DeleteFunc(slices.Clone(inline), func(dir Ino) bool { return !dirs.Has(dir) })
+	}
+	err := t.FS.ScanDirs(ctx, blocks, func(w int, d ext.DirBlock, bytes []byte, err error) {
 		if err != nil {
 			t.fail(d.Dir, err)
 			return
 		}
 		visit(w, Block{d, bytes, t.FS.BlockOffset(d.Physical), t.flags(d.Dir), false})
 	})
-	for i := 0; i < len(t.inline) && err == nil; i++ {
+	for i := 0; i < len(inline) && err == nil; i++ {
 		if i&0xff == 0 {
 			err = ctx.Err()
 		}
-		ino := t.inline[i]
+		ino := inline[i]
 		in, ierr := t.FS.Inode(ino)
 		if ierr != nil {
 			t.fail(ino, ierr)
