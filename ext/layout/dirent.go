@@ -165,6 +165,12 @@ func (f DirFormat) Removed(b []byte, from, to int, inodes uint32, yield func(Dir
 	to = min(to, len(b))
 	for at := (from + 3) &^ 3; at+DirentMin <= to; {
 		// Most of a gap is zeros, and most of the rest no inode number.
+		for at+32 <= to && le.Uint64(b[at:])|le.Uint64(b[at+8:])|le.Uint64(b[at+16:])|le.Uint64(b[at+24:]) == 0 {
+			at += 32
+		}
+		if at+DirentMin > to {
+			break
+		}
 		two := le.Uint64(b[at:])
 		if ino := uint32(two); ino == 0 || ino > inodes {
 			if at += 4; two == 0 {

@@ -116,13 +116,17 @@ func (r *resolver) lead(dir Ino, target []byte, depth int) (out Outcome, links i
 	}
 	out = Outcome{State: StateOK, Ino: at, Dir: at}
 	for {
-		rest = bytes.TrimLeft(rest, "/")
+		for len(rest) > 0 && rest[0] == '/' {
+			rest = rest[1:]
+		}
 		if len(rest) == 0 {
 			out.Ino = at
 			return out, links
 		}
-		var name []byte
-		name, after, slash := bytes.Cut(rest, []byte("/"))
+		name, after, slash := rest, rest[len(rest):], false
+		if n := bytes.IndexByte(rest, '/'); n >= 0 {
+			name, after, slash = rest[:n], rest[n+1:], true
+		}
 		if r.t.Type(at) != layout.ModeDir {
 			return Outcome{State: StateRotten, Dir: at, Name: name, NotDir: true}, links
 		}

@@ -3,8 +3,8 @@ package links
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/extscope/extscope/ext/layout"
@@ -157,25 +157,28 @@ func (t *Tree) fate(dir Ino, list []lostName) (ino Ino, found bool) {
 // Why says in words why a rotten symlink leads nowhere. Names in it are escaped
 // as quoted strings.
 func (s *Symlink) Why() string {
-	why := fmt.Sprintf("leads to %q: ", s.Target)
-	switch {
-	case len(s.Target) == 0:
+	if len(s.Target) == 0 {
 		return "has an empty target"
+	}
+	var room [256]byte
+	b := strconv.AppendQuote(append(room[:0], "leads to "...), string(s.Target))
+	b = strconv.AppendQuote(append(b, ": "...), string(s.Missing))
+	switch {
 	case s.NotDir:
-		why += fmt.Sprintf("%q lies behind something that is no directory", s.Missing)
+		b = append(b, " lies behind something that is no directory"...)
 	case s.In != nil:
-		why += fmt.Sprintf("%q is not in %q", s.Missing, s.In)
+		b = strconv.AppendQuote(append(b, " is not in "...), string(s.In))
 	default:
-		why += fmt.Sprintf("%q is not there", s.Missing)
+		b = append(b, " is not there"...)
 	}
 	switch s.Cause {
 	case CauseDeleted:
-		why += "; it was deleted"
+		b = append(b, "; it was deleted"...)
 		if !s.Deleted.IsZero() {
-			why += s.Deleted.UTC().Format(" at 2006-01-02 15:04:05")
+			b = s.Deleted.UTC().AppendFormat(b, " at 2006-01-02 15:04:05")
 		}
 	case CauseRenamed:
-		why += fmt.Sprintf("; it was renamed to %q", s.MovedTo)
+		b = strconv.AppendQuote(append(b, "; it was renamed to "...), string(s.MovedTo))
 	}
-	return why
+	return string(b)
 }
