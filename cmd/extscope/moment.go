@@ -90,12 +90,12 @@ func (p lazyPast) Prepare(ctx context.Context, t *links.Tree) {
 	}
 }
 
-func (p lazyPast) Lost(ctx context.Context, t *links.Tree, dirs links.Set, want func(dir links.Ino, name []byte) bool) ([]links.LostName, error) {
+func (p lazyPast) Lost(ctx context.Context, t *links.Tree, missing links.Missing) ([]links.LostName, error) {
 	l, err := p.log()
 	if err != nil {
 		return nil, err
 	}
-	return l.Lost(ctx, t, dirs, want)
+	return l.Lost(ctx, t, missing)
 }
 
 // former gives the paths that inodes had and have no more; none without a journal.

@@ -398,7 +398,7 @@ func costs(t *testing.T, m *maker) {
 		t.Fatal(err)
 	}
 	took(fmt.Sprintf("%d former names", len(former)))
-	lost, err := l.Lost(ctx, nil, nil, func(links.Ino, []byte) bool { return true })
+	lost, err := l.Lost(ctx, nil, allMissing{2, 12, 13, 100})
 	if err != nil {
 		t.Fatal(err)
 	}

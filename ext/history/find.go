@@ -17,7 +17,11 @@ func (l *Log) Find(ctx context.Context, path string) (ino Ino, gen uint32, ok bo
 	for _, p := range parts {
 		wanted[p] = true
 	}
-	newest, err := l.lastNames(ctx, nil, func(n *Name) bool { return wanted[string(n.Bytes)] })
+	each, err := l.ownedNames(ctx, nil)
+	if err != nil {
+		return 0, 0, false, err
+	}
+	newest, err := l.lastNames(ctx, each, func(n *Name) bool { return wanted[string(n.Bytes)] })
 	if err != nil {
 		return 0, 0, false, err
 	}

@@ -89,7 +89,7 @@ func everythingOf(t testing.TB, image io.ReaderAt, size int64) {
 		t.Fatal(err)
 	}
 	for _, tree := range []*links.Tree{nil, tree} {
-		if _, err := l.Lost(ctx, tree, nil, func(links.Ino, []byte) bool { return true }); err != nil {
+		if _, err := l.Lost(ctx, tree, allMissing{2, 11, 12, 13}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -97,6 +97,12 @@ func everythingOf(t testing.TB, image io.ReaderAt, size int64) {
 		t.Fatal(err)
 	}
 }
+
+// allMissing are all names, in some directories.
+type allMissing []history.Ino
+
+func (m allMissing) Dirs([]byte) []history.Ino { return m }
+func (m allMissing) Any(history.Ino) bool      { return true }
 
 // within fails where the work hangs.
 func within(t testing.TB, work func()) {

@@ -26,7 +26,11 @@ type Name struct {
 // in fast commits, by transaction, oldest first. Names are as stored: encrypted ones
 // are ciphertext.
 func (l *Log) EachName(ctx context.Context, visit func(n *Name)) error {
-	parts, err := l.nameParts(ctx, nil)
+	each, err := l.ownedNames(ctx, nil)
+	if err != nil {
+		return err
+	}
+	parts, err := l.nameParts(ctx, each)
 	if err != nil {
 		return err
 	}
@@ -45,12 +49,18 @@ type namePart func(ctx context.Context, l *Log, visit func(n *Name)) error
 // partCopies is how many copies of blocks make a part.
 const partCopies = 512
 
-// nameParts gives all of EachName; in, unless it is nil, says of which directories, as far
-// as that saves work.
-func (l *Log) nameParts(ctx context.Context, in func(dir Ino) bool) (parts []namePart, err error) {
-	if err := l.learn(ctx, l.tree != nil && l.FS.Super.MetadataCsum()); err != nil {
-		return nil, err
-	}
+// A copyVisitor visits the names in one copy of a block in transaction i.
+type copyVisitor func(l *Log, c jbd2.Copy, i int, visit func(n *Name))
+
+// ownedNames finds out who had which block, and gives what visits the names in those of
+// directories; in, unless it is nil, says of which.
+func (l *Log) ownedNames(ctx context.Context, in func(dir Ino) bool) (copyVisitor, error) {
+	err := l.learn(ctx, l.tree != nil && l.FS.Super.MetadataCsum())
+	return func(l *Log, c jbd2.Copy, i int, visit func(n *Name)) { l.copyNames(c, i, in, visit) }, err
+}
+
+// nameParts gives all of EachName, where each visits the names in copies of blocks.
+func (l *Log) nameParts(ctx context.Context, each copyVisitor) (parts []namePart, err error) {
 	inline, err := l.inlineDirs(ctx)
 	if err != nil {
 		return nil, err
@@ -68,7 +78,7 @@ func (l *Log) nameParts(ctx context.Context, in func(dir Ino) bool) (parts []nam
 						if err := ctx.Err(); err != nil {
 							return err
 						}
-						l.copyNames(c, i, in, visit)
+						each(l, c, i, visit)
 					}
 					return nil
 				})
@@ -218,10 +228,10 @@ type lastName struct {
 // maxNewest bounds the names that are kept at once.
 const maxNewest = 1 << 20
 
-// lastNames gives what names that are wanted named last; in is as for nameParts. Both
+// lastNames gives what names that are wanted named last; each is as for nameParts. Both
 // functions are called from several goroutines.
-func (l *Log) lastNames(ctx context.Context, in func(dir Ino) bool, want func(n *Name) bool) (map[nameKey]lastName, error) {
-	parts, err := l.nameParts(ctx, in)
+func (l *Log) lastNames(ctx context.Context, each copyVisitor, want func(n *Name) bool) (map[nameKey]lastName, error) {
+	parts, err := l.nameParts(ctx, each)
 	if err != nil {
 		return nil, err
 	}

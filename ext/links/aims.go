@@ -182,5 +182,10 @@ func addLost(lost map[uint64][]lostName, key uint64, e *layout.Dirent) bool {
 // nameKey is the key of a name in a directory, under a seed that no image can know. No
 // key is 0.
 func nameKey(seed maphash.Seed, dir Ino, name []byte) uint64 {
-	return max(maphash.Bytes(seed, name)^uint64(dir)*0x9e3779b97f4a7c15, 1)
+	return hashKey(dir, maphash.Bytes(seed, name))
+}
+
+// hashKey is nameKey by the hash of the name.
+func hashKey(dir Ino, hash uint64) uint64 {
+	return max(hash^uint64(dir)*0x9e3779b97f4a7c15, 1)
 }

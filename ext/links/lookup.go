@@ -2,6 +2,7 @@ package links
 
 import (
 	"context"
+	"hash/maphash"
 	"math/bits"
 	"slices"
 	"sync"
@@ -33,8 +34,17 @@ type lookups struct {
 
 // A query is a name asked for.
 type query struct {
-	key uint64
-	dir Ino
+	hash uint64 // of the name
+	dir  Ino
+	fold bool // in all its cases, of which the hash is
+}
+
+func (q *query) key() uint64 {
+	key := hashKey(q.dir, q.hash)
+	if q.fold {
+		key = foldedKey(key)
+	}
+	return key
 }
 
 // A table is a hash table with open addressing, from keys to inode numbers. It
@@ -160,17 +170,19 @@ func (t *Tree) folds(dir Ino) bool {
 
 // foldKey is the key of all cases of a name.
 func (l *lookups) foldKey(dir Ino, name []byte) uint64 {
-	return max(l.key(dir, ext.FoldName(name))^1<<63, 1)
+	return foldedKey(l.key(dir, ext.FoldName(name)))
 }
+
+func foldedKey(key uint64) uint64 { return max(key^1<<63, 1) }
 
 // queries asks for a name.
 func (l *lookups) queries(dir Ino, name []byte) []query {
 	if !l.t.aims.decides(name) {
 		l.open.Store(true)
 	}
-	q := []query{{key: l.key(dir, name), dir: dir}}
+	q := []query{{hash: maphash.Bytes(l.t.seed, name), dir: dir}}
 	if l.t.folds(dir) {
-		q = append(q, query{key: l.foldKey(dir, name), dir: dir})
+		q = append(q, query{hash: maphash.Bytes(l.t.seed, ext.FoldName(name)), dir: dir, fold: true})
 	}
 	return q
 }
@@ -195,7 +207,8 @@ func (l *lookups) answer(ctx context.Context) error {
 	l.answers = newTable(len(l.asked))
 	l.dirs = t.NewSet()
 	for _, q := range l.asked {
-		l.answers.at(q.key).key = q.key
+		key := q.key()
+		l.answers.at(key).key = key
 		l.dirs.Add(q.dir)
 	}
 	if len(l.asked) == 0 {
@@ -203,16 +216,15 @@ func (l *lookups) answer(ctx context.Context) error {
 	}
 	if !l.open.Load() {
 		for _, q := range l.asked {
+			key := q.key()
 			for _, gone := range t.aims.gone {
-				if list := gone[q.key]; list != nil {
-					l.lost[q.key] = append(l.lost[q.key], list...)
+				if list := gone[key]; list != nil {
+					l.lost[key] = append(l.lost[key], list...)
 				}
 			}
 		}
-		l.asked = nil
 		return nil
 	}
-	l.asked = nil
 	c := newCollector(t) // for its spelling of encrypted names
 	return t.eachBlockOf(ctx, l.dirs, func(w int, b Block) {
 		_ = t.eachRecord(&b, func(e *layout.Dirent) {

@@ -21,10 +21,18 @@ const (
 type Past interface {
 	// Prepare does what of Lost takes no names: called before, if at all.
 	Prepare(ctx context.Context, t *Tree)
-	// Lost tells of those names that want asks for what the newest that the journal
-	// has of them named, in directories of t that are still there. It asks for none but
-	// in dirs, unless that is nil.
-	Lost(ctx context.Context, t *Tree, dirs Set, want func(dir Ino, name []byte) bool) ([]LostName, error)
+	// Lost tells of names that are missing from directories of t what the newest that
+	// the journal has of them named.
+	Lost(ctx context.Context, t *Tree, missing Missing) ([]LostName, error)
+}
+
+// Missing are names that directories do not hold. Both methods are called from several
+// goroutines.
+type Missing interface {
+	// Dirs lists, in order, the directories that a name is missing from.
+	Dirs(name []byte) []Ino
+	// Any reports whether there is one that is missing from a directory.
+	Any(dir Ino) bool
 }
 
 // A LostName is a name that is missing from a directory, and what became of its inode.
@@ -42,13 +50,11 @@ type LostName struct {
 // remember asks the journal for names that were asked for and are not there.
 func (l *lookups) remember(ctx context.Context, past Past) error {
 	l.ahead.Wait()
-	if past == nil || len(l.answers.slots) == 0 {
+	if past == nil || len(l.asked) == 0 {
 		return nil
 	}
-	list, err := past.Lost(ctx, l.t, l.dirs, func(dir Ino, name []byte) bool {
-		s := l.answers.at(l.key(dir, name))
-		return s.key != 0 && s.ino == 0
-	})
+	list, err := past.Lost(ctx, l.t, l.missing())
+	l.asked = nil
 	for i := range list {
 		n := &list[i]
 		l.past[l.key(n.Dir, n.Name)] = n
