@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"io"
+	"slices"
 )
 
 // backupWindow is how much of the image's end is searched for a backup header
@@ -118,9 +119,13 @@ func findBackup(r io.ReaderAt, size int64, sector int, m mbrTable, search bool) 
 func searchBackup(r io.ReaderAt, size, unit int64, try func(int64) *gptTable) *gptTable {
 	const chunk = 64 << 10
 	stop := max(size-backupWindow, 0)
+	var buf []byte // one for all: there are many chunks
 	for end := size / unit * unit; end > stop; {
 		from := max((end-chunk)/unit*unit, 0)
-		b := fetch(r, from, int(end-from))
+		b := slices.Grow(buf[:0], int(end-from))[:end-from]
+		buf = b
+		n, _ := r.ReadAt(b, from) // a range that can't be read counts as not there
+		b = b[:n]
 		for bytes.Contains(b, []byte(gptMagic)) {
 			i := bytes.LastIndex(b, []byte(gptMagic))
 			if t := try(from + int64(i)); t != nil {

@@ -10,7 +10,7 @@ import (
 
 // gcPercent trades a little time for memory: the flat arrays of a survey hold
 // no pointers and cost the collector nothing.
-const gcPercent = 15
+const gcPercent = 25
 
 // Bytes of garbage that may pile up at least: in a small heap, which the collector would
 // otherwise look through all the time, where files are listed, and where they are written

@@ -295,6 +295,9 @@ func (a *auditor) add(f Finding) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.counts[f.Kind]++; a.counts[f.Kind] <= keepLimit {
+		if len(a.findings) == cap(a.findings) { // append would copy them more often
+			a.findings = slices.Grow(a.findings, len(a.findings)+64)
+		}
 		a.findings = append(a.findings, f)
 	}
 }

@@ -44,7 +44,7 @@ func (t *Tree) newAims(ctx context.Context) *aims {
 	if n == 0 || n > maxAims {
 		return nil
 	}
-	a := &aims{t: t, names: newCollector(t), filter: make([]uint64, 1<<bits.Len(uint(n*aimsPerName/64)))}
+	a := &aims{t: t, names: newCollector(t, 0), filter: make([]uint64, 1<<bits.Len(uint(n*aimsPerName/64)))}
 	fold := t.FS.Super.Incompat&layout.IncompatCasefold != 0
 	// The error is ctx's, which ends the survey too.
 	_ = t.eachBatch(ctx, t.symlinks, func(int) func(int, []symlinkRef) {

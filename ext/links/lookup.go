@@ -225,7 +225,7 @@ func (l *lookups) answer(ctx context.Context) error {
 		}
 		return nil
 	}
-	c := newCollector(t) // for its spelling of encrypted names
+	c := newCollector(t, 0) // for its spelling of encrypted names
 	return t.eachBlockOf(ctx, l.dirs, func(w int, b Block) {
 		_ = t.eachRecord(&b, func(e *layout.Dirent) {
 			if s := l.answers.at(l.key(b.Dir, c.spell(w, b.Dir, e))); s.key != 0 {

@@ -55,7 +55,7 @@ func (t *Tree) Names(ctx context.Context, want Set) (*Names, error) {
 	if !t.wantsOthers(want) {
 		return t.base, nil
 	}
-	c := newCollector(t)
+	c := newCollector(t, 0)
 	err := t.eachBlockOf(ctx, t.dirsNaming(want), func(w int, b Block) {
 		_ = t.eachRecord(&b, func(e *layout.Dirent) {
 			if want.Has(e.Ino) && !t.always(e.Ino) && !isDot(e.Name) {
@@ -122,7 +122,8 @@ func (t *Tree) wantsOthers(want Set) bool {
 	return false
 }
 
-// A collector gathers names, a worker each by itself.
+// A collector gathers names, a worker each by itself. It is made for about as many as
+// newCollector was told.
 type collector struct {
 	t      *Tree
 	parts  [][]nameRecord
@@ -130,9 +131,13 @@ type collector struct {
 	namers []map[Ino]*ext.Namer
 }
 
-func newCollector(t *Tree) *collector {
+func newCollector(t *Tree, names int) *collector {
 	n := ext.Workers()
-	return &collector{t, make([][]nameRecord, n), make([]arena, n), make([]map[Ino]*ext.Namer, n)}
+	c := &collector{t, make([][]nameRecord, n), make([]arena, n), make([]map[Ino]*ext.Namer, n)}
+	for i := range c.parts {
+		c.parts[i] = make([]nameRecord, 0, names/n+names/8)
+	}
+	return c
 }
 
 // add keeps one name, unless its directory is on its way out.

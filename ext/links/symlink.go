@@ -129,7 +129,8 @@ func (t *Tree) Judge(ctx context.Context, o SymlinkOptions, names *Names) (iter.
 				results[i] = make([]Symlink, 0, open)
 				for j, ref := range refs {
 					if !settled.Has(Ino(from + i*batch + j)) {
-						r.judge(&results[i], r.read(ref), names, o.Keep)
+						r.at = r.read(ref)
+						r.judge(&results[i], &r.at, names, o.Keep)
 					}
 				}
 				l.causes(results[i], now)
@@ -211,29 +212,28 @@ func (r *resolver) settle(s *Symlink, names *Names, keep func(*Symlink) bool) bo
 
 // judge appends s for each name of its inode, but those that keep does not
 // want.
-func (r *resolver) judge(out *[]Symlink, s Symlink, names *Names, keep func(*Symlink) bool) {
+func (r *resolver) judge(out *[]Symlink, s *Symlink, names *Names, keep func(*Symlink) bool) {
 	from := len(*out)
-	emit := func(one *Symlink, path []byte) {
-		one.Path = path
-		*out = append(*out, *one)
-	}
-	named := names.Of(s.Ino)
-	for _, n := range named {
-		one := s
+	// In its place at once: there are many, and they are large.
+	emit := func(dir Ino, path func() []byte) {
+		*out = append(*out, *s)
+		one := &(*out)[len(*out)-1]
 		if one.State == "" {
-			r.outcome(&one, r.follow(n.Dir, s.Target), names, keep)
+			r.outcome(one, r.follow(dir, one.Target), names, keep)
 		}
-		if keep == nil || keep(&one) {
-			emit(&one, names.Path(n))
+		if keep == nil || keep(one) {
+			one.Path = path()
+		} else {
+			*out = (*out)[:len(*out)-1]
 		}
 	}
-	if len(named) == 0 { // only an absolute target leads anywhere
-		if s.State == "" {
-			r.outcome(&s, r.follow(layout.RootIno, s.Target), names, keep)
-		}
-		if keep == nil || keep(&s) {
-			emit(&s, nil)
-		}
+	records, of := names.of(s.Ino)
+	for i := range records {
+		n := &records[i]
+		emit(n.dir, func() []byte { return names.Path(Name{n.dir, of.bytes(n)}) })
+	}
+	if len(records) == 0 { // only an absolute target leads anywhere
+		emit(layout.RootIno, func() []byte { return nil })
 	}
 	slices.SortFunc((*out)[from:], func(a, b Symlink) int { return bytes.Compare(a.Path, b.Path) })
 }

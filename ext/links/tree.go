@@ -308,7 +308,7 @@ func (t *Tree) note(in *ext.Inode) {
 func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 	extra := make([][]edge, ext.Workers())
 	t.several = make([][]edge, ext.Workers())
-	names := newCollector(t)
+	names := newCollector(t, len(t.symlinks)+len(t.blocks)+len(t.inline)) // directories have a block at least
 	total := len(t.blocks) + len(t.inline)
 	var done atomic.Int64
 	err := t.EachBlock(ctx, func(w int, b Block) {
