@@ -168,6 +168,12 @@ func (s *scanner) order() {
 		}
 	}
 	slices.SortFunc(a.index, func(x, y versionRef) int {
-		return cmp.Or(cmp.Compare(x.fs, y.fs), cmp.Compare(x.transaction, y.transaction), cmp.Compare(x.copy, y.copy))
+		if x.fs != y.fs {
+			return cmp.Compare(x.fs, y.fs)
+		}
+		if x.transaction != y.transaction {
+			return cmp.Compare(x.transaction, y.transaction)
+		}
+		return cmp.Compare(x.copy, y.copy)
 	})
 }
