@@ -8,9 +8,9 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 )
 
-// window is how many rows size the columns. They go through tablewriter; the
-// rows after them are drawn one by one with the same widths, so that memory
-// doesn't grow with their number.
+// window is how many rows size the columns. The widest of them go through
+// tablewriter, which measures them; all rows are drawn one by one with the same widths,
+// so that memory doesn't grow with their number.
 const window = 1000
 
 // writeText writes the table format: sections, tables, summary, with an empty
@@ -100,7 +100,7 @@ func shown(t *Table) []int {
 }
 
 // A tableWriter draws one table. It is also tablewriter's renderer: tablewriter
-// measures the window, and each line of it is drawn here.
+// measures, and each line is drawn here.
 type tableWriter struct {
 	tw.Renderer
 	lines   lines
@@ -141,10 +141,32 @@ func (w *tableWriter) renderWindow(s *sink, t *Table) error {
 	for i, c := range w.columns {
 		header[i] = Bold.Wrap(t.Columns[c].Title, w.color)
 	}
-	return renderCells(s, w, tw.PaddingNone, nil, header, w.window)
+	if err := renderCells(s, w, tw.PaddingNone, nil, header, w.widest()); err != nil {
+		return err
+	}
+	for _, row := range w.window {
+		w.draw(row)
+	}
+	return s.err
 }
 
-// Header is called by tablewriter once it has measured the window.
+// widest picks, for each column, the first row of the window whose cell is widest:
+// tablewriter takes ten times as long for a row as drawing it does.
+func (w *tableWriter) widest() [][]string {
+	rows := make([][]string, len(w.columns))
+	for i := range w.columns {
+		most := -1
+		for _, row := range w.window {
+			w.cell = append(w.cell[:0], row[i]...)
+			if n := displayWidth(w.cell); n > most {
+				most, rows[i] = n, row
+			}
+		}
+	}
+	return rows
+}
+
+// Header is called by tablewriter once it has measured.
 func (w *tableWriter) Header(headers [][]string, ctx tw.Formatting) {
 	widths := make([]int, len(w.columns))
 	for i := range widths {
@@ -152,12 +174,12 @@ func (w *tableWriter) Header(headers [][]string, ctx tw.Formatting) {
 	}
 	w.lines.setWidths(widths, w.total)
 	for _, h := range headers {
-		w.Row(h, ctx)
+		w.draw(h)
 	}
 }
 
-// Row draws a row of the window, or the header.
-func (w *tableWriter) Row(row []string, _ tw.Formatting) {
+// draw draws a row of the window, or the header.
+func (w *tableWriter) draw(row []string) {
 	start := len(w.out.buf)
 	for i := range w.columns {
 		w.cell = append(w.cell[:0], row[i]...)
@@ -167,7 +189,8 @@ func (w *tableWriter) Row(row []string, _ tw.Formatting) {
 	_ = w.out.spill() // the sink keeps the error
 }
 
-// Start, Footer, Line and Close draw nothing.
+// Start, Row, Footer, Line and Close draw nothing.
+func (w *tableWriter) Row([]string, tw.Formatting)      {}
 func (w *tableWriter) Start(io.Writer) error            { return nil }
 func (w *tableWriter) Footer([][]string, tw.Formatting) {}
 func (w *tableWriter) Line(tw.Formatting)               {}
