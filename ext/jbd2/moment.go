@@ -198,6 +198,15 @@ func (a *Archive) BlocksIn(start layout.Block, n uint64) []layout.Block {
 	return out
 }
 
+// Next gives the first block from start on of which the log holds a copy.
+func (a *Archive) Next(start layout.Block) (b layout.Block, ok bool) {
+	i, _ := slices.BinarySearchFunc(a.index, start, func(r versionRef, b layout.Block) int { return cmp.Compare(r.fs, b) })
+	if i == len(a.index) {
+		return 0, false
+	}
+	return a.index[i].fs, true
+}
+
 // CopyAt gives the copy of a block that counts at the end of transaction i: the newest
 // from then or before, unless it was revoked since.
 func (a *Archive) CopyAt(block layout.Block, i int) (c Copy, ok bool) {

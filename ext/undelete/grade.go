@@ -62,12 +62,16 @@ func (f *finder) cover(c *Candidate) {
 		if c.SizeKnown {
 			n = min(n, end-r.Logical)
 		}
+		inLog, some := f.nextLogged(r.Physical)
 		for i := range n {
 			b := r.Physical + Block(i)
+			if some && inLog < b {
+				inLog, some = f.nextLogged(b)
+			}
 			switch {
 			case c.orphan:
 				c.Coverage.Own++
-			case f.logged(c, b):
+			case some && inLog == b && f.logged(c, b):
 				c.Coverage.Own++
 				c.doubled = c.doubled || f.doubled(c, b)
 				f.dataLogged = f.dataLogged || c.Type == layout.ModeRegular
@@ -101,6 +105,14 @@ func (f *finder) cover(c *Candidate) {
 // used again within one, and the records of that are written over.
 func (f *finder) hides(tx int) bool {
 	return f.hidden[tx] || f.fs.Super.Compat&layout.CompatFastCommit != 0
+}
+
+// nextLogged gives the first block from b on of which the log holds copies.
+func (f *finder) nextLogged(b Block) (next Block, ok bool) {
+	if f.log == nil {
+		return 0, false
+	}
+	return f.log.Archive.Next(b)
 }
 
 // logged reports whether the log holds a block of the contents.
