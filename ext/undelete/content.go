@@ -205,9 +205,14 @@ func (f *finder) copyTo(ctx context.Context, w io.Writer, c *Candidate, what Con
 	skip := skipper(ctx, w)
 	bs := uint64(f.fs.BlockSize())
 	var errs []error
-	piece := pieces.Get().(*[copyPiece]byte)
-	defer pieces.Put(piece)
-	buf := piece[:]
+	var next func() []byte
+	if lends, ok := w.(piecer); ok {
+		next = lends.next
+	} else {
+		piece := pieces.Get().(*[copyPiece]byte)
+		defer pieces.Put(piece)
+		next = func() []byte { return piece[:] }
+	}
 	at := uint64(0)
 	for _, r := range what.Runs {
 		from := r.Logical * bs
@@ -226,7 +231,7 @@ func (f *finder) copyTo(ctx context.Context, w io.Writer, c *Candidate, what Con
 				return err
 			}
 			n := min(left, copyPiece) // whole blocks but for the last: none is over 64 KiB
-			p := buf[:n]
+			p := next()[:n]
 			if err := f.readRun(p, c, b); err != nil && len(errs) < 16 {
 				errs = append(errs, fmt.Errorf("block %d: %w", b, err))
 			}

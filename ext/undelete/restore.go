@@ -104,6 +104,7 @@ func (r *Restorer) file(ctx context.Context, d *folder, base string, j *Job) (*R
 	defer r.busy.Add(-1)
 	out := &Restored{Size: j.Contents.Size}
 	w := &fileWriter{ctx: ctx, f: p.f, progress: r.Progress, beside: r.spare}
+	defer w.stop()
 	if j.Contents.Size <= maxSummed+maxSummedBy*j.Contents.Data {
 		w.sum = sha256.New()
 	} else {
