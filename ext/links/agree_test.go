@@ -73,3 +73,48 @@ func judged(t *testing.T, f *ext.FS, h links.Hooks) []links.Symlink {
 	}
 	return slices.Collect(all)
 }
+
+// The names of an inode are those that the kernel shows, whatever else is asked for with
+// them: directories are read only where they are known to name what is asked for.
+func TestNamesAgree(t *testing.T) {
+	for _, name := range exttest.Cases(t, "") {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := exttest.Open(t, name)
+			info, err := file.Stat()
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := ext.Open(file, info.Size(), ext.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tree, err := links.Survey(t.Context(), f, links.Hooks{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[links.Ino][]string{}
+			for _, o := range exttest.Truth(t, name) {
+				if o.Ino != 0 { // else the truth is the recipe's, which knows no numbers
+					want[links.Ino(o.Ino)] = append(want[links.Ino(o.Ino)], string(o.Path))
+				}
+			}
+			for ino, paths := range want {
+				set := tree.NewSet()
+				set.Add(ino)
+				names, err := tree.Names(t.Context(), set)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for _, p := range names.Paths(ino) {
+					got = append(got, string(p))
+				}
+				slices.Sort(paths)
+				if !slices.Equal(got, paths) {
+					t.Errorf("inode %d has the names %q, want %q", ino, got, paths)
+				}
+			}
+		})
+	}
+}
