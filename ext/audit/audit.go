@@ -319,6 +319,9 @@ func (a *auditor) sort() {
 		rank[k] = i
 	}
 	slices.SortFunc(a.findings, func(x, y Finding) int {
+		if x.Kind == y.Kind && x.Group == y.Group && x.Ino != y.Ino {
+			return cmp.Compare(x.Ino, y.Ino) // as nearly always
+		}
 		return cmp.Or(
 			cmp.Compare(rank[x.Kind], rank[y.Kind]),
 			cmp.Compare(x.Group, y.Group),
