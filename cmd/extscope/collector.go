@@ -10,19 +10,16 @@ import (
 
 // gcPercent trades a little time for memory: the flat arrays of a survey hold
 // no pointers and cost the collector nothing.
-const gcPercent = 25
+const gcPercent = 15
 
-// Bytes of garbage that may pile up at least: in a small heap, which the collector would
-// otherwise look through all the time, where files are listed, and where they are written
-// as well, which a run of it would take a core from.
+// Bytes of garbage that may pile up beyond that: always, as the collector would look
+// through a small heap all the time; where files are listed; and where they are written as
+// well, which a run of it would take a core from.
 const (
-	spareSmall  = 8 << 20
+	spareAlways = 5 << 20
 	spareHeap   = 40 << 20
 	spareToCopy = 128 << 20
 )
-
-// smallHeap is the size in bytes up to which a heap is small.
-const smallHeap = 8 << 20
 
 // wantMost is how much memory is not gone beyond for the sake of garbage: of the list of a
 // million files, garbage as above would be a fifth.
@@ -31,7 +28,7 @@ const wantMost = 470 << 20
 // A collector tells Go's how much garbage may pile up.
 type collector struct {
 	mu    sync.Mutex
-	spare uint64 // bytes that may, at least; 0 for what fits the heap
+	spare uint64 // bytes that may, beyond gcPercent
 	limit int64  // of memory, where nobody asks for less
 	told  [2]int64
 }
@@ -44,7 +41,7 @@ func startCollector() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	gc = &collector{limit: debug.SetMemoryLimit(-1)}
+	gc = &collector{spare: spareAlways, limit: debug.SetMemoryLimit(-1)}
 	gc.watch(new([64]byte))
 }
 
@@ -61,14 +58,9 @@ func (c *collector) tell() {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
 	live := sample[0].Value.Uint64()
-	spare, limit := c.spare, c.limit
-	switch {
-	case spare > 0: // what lives beyond wantMost has some room all the same
-		limit = min(limit, int64(max(wantMost, live+live/4)))
-	case live < smallHeap:
-		spare = spareSmall
-	}
-	percent := gcPercent + int(spare*100/max(live, 4<<20))
+	percent := gcPercent + int(c.spare*100/max(live, 4<<20))
+	// What lives beyond wantMost has some room all the same.
+	limit := min(c.limit, int64(max(wantMost, live+live/4)))
 	// Telling stops all that runs for a moment.
 	if now := [2]int64{int64(percent), limit}; now != c.told {
 		c.told = now
@@ -84,7 +76,7 @@ func collectLater(spare uint64) (stop func()) {
 		return func() {}
 	}
 	gc.set(spare)
-	return func() { gc.set(0) }
+	return func() { gc.set(spareAlways) }
 }
 
 func (c *collector) set(spare uint64) {
