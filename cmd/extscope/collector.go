@@ -23,7 +23,7 @@ const (
 
 // wantMost is how much memory is not gone beyond for the sake of garbage: of the list of a
 // million files, garbage as above would be a fifth.
-const wantMost = 470 << 20
+const wantMost = 450 << 20
 
 // A collector tells Go's how much garbage may pile up.
 type collector struct {
@@ -60,7 +60,7 @@ func (c *collector) tell() {
 	live := sample[0].Value.Uint64()
 	percent := gcPercent + int(c.spare*100/max(live, 4<<20))
 	// What lives beyond wantMost has some room all the same.
-	limit := min(c.limit, int64(max(wantMost, live+live/4)))
+	limit := min(c.limit, int64(max(wantMost, live+live/8)))
 	// Telling stops all that runs for a moment.
 	if now := [2]int64{int64(percent), limit}; now != c.told {
 		c.told = now
