@@ -5,9 +5,7 @@ import (
 	"context"
 	"slices"
 	"sort"
-	"sync"
 
-	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/jbd2"
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
@@ -25,7 +23,7 @@ func (l *Log) Prepare(ctx context.Context, t *links.Tree) {
 // what they named last, and what became of that.
 func (l *Log) Lost(ctx context.Context, t *links.Tree, missing links.Missing) ([]links.LostName, error) {
 	l.tree = t
-	dirs := &dirsNow{f: l.FS, known: map[Ino]dirNow{}}
+	dirs := &dirsNow{f: l.FS, zeros: make([]byte, l.FS.BlockSize()), known: map[Ino]dirNow{}}
 	each := func(l *Log, c jbd2.Copy, i int, visit func(n *Name)) { l.missedNames(c, i, missing, dirs, visit) }
 	if !l.FS.Super.MetadataCsum() {
 		var err error
@@ -58,87 +56,6 @@ func (l *Log) Lost(ctx context.Context, t *links.Tree, missing links.Missing) ([
 		out = append(out, lost)
 	}
 	return out, l.beside(ctx, out, func(n *links.LostName) int { return newest[nameKey{n.Dir, string(n.Name)}].tx })
-}
-
-// A dirNow is what proves that a block was a directory's of today.
-type dirNow struct {
-	gen, seed uint32 // of the inode; both are 0 where it is no directory in use
-}
-
-// dirsNow keeps them, for several goroutines.
-type dirsNow struct {
-	f     *ext.FS
-	mu    sync.Mutex
-	known map[Ino]dirNow
-}
-
-func (d *dirsNow) get(ino Ino) dirNow {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	now, ok := d.known[ino]
-	if !ok {
-		if in, err := d.f.Inode(ino); err == nil && in.IsDir() && in.Links > 0 {
-			now = dirNow{in.Generation, layout.InodeSeed(d.f.Seed(), ino, in.Generation)}
-		}
-		d.known[ino] = now
-	}
-	return now
-}
-
-// maxTried bounds the directories that are tried as the owner of one copy of a block.
-const maxTried = 256
-
-// missedNames visits those names in one copy of a block that are missing from the
-// directory whose block it was. The log need not be asked who had which block: the
-// checksum tells whether it was that of the directory which has it today, or of one of
-// those, few, from which a name in it is missing.
-func (l *Log) missedNames(c jbd2.Copy, i int, missing links.Missing, dirs *dirsNow, visit func(n *Name)) {
-	if c.Checksum == jbd2.Bad || l.staticAt(c.FS) != nil {
-		return
-	}
-	b, err := l.readCopy(c)
-	if err != nil {
-		return
-	}
-	stored, ok := layout.DirTail(b)
-	if !ok {
-		return // no leaf of a directory
-	}
-	n := Name{Tx: i}
-	tried, last := 0, Ino(0)
-	try := func(dir Ino) {
-		if n.Dir != 0 || dir == last || tried == maxTried {
-			return
-		}
-		tried++
-		last = dir
-		if now := dirs.get(dir); now.seed != 0 && layout.DirChecksum(b, now.seed) == stored {
-			n.Dir, n.DirGen = dir, now.gen
-		}
-	}
-	w := l.FS.DirRecords(b, 0, 0)
-	var e layout.Dirent
-	for w.Next(&e) {
-		if e.Ino == 0 {
-			continue
-		}
-		from := missing.Dirs(e.Name)
-		if len(from) == 0 {
-			continue
-		}
-		if n.Dir == 0 && tried == 0 && l.tree != nil {
-			for _, d := range l.tree.DirBlocksAt(c.FS) {
-				try(d.Dir)
-			}
-		}
-		for k := 0; k < len(from) && n.Dir == 0 && tried < maxTried; k++ {
-			try(from[k])
-		}
-		if _, ok := slices.BinarySearch(from, n.Dir); ok {
-			n.Bytes, n.Ino, n.Type = e.Name, e.Ino, e.Type
-			visit(&n)
-		}
-	}
 }
 
 const (
