@@ -13,21 +13,26 @@ import (
 	"github.com/extscope/extscope/ext/links"
 )
 
+func openCase(t *testing.T, name string) *ext.FS {
+	file := exttest.Open(t, name)
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := ext.Open(file, info.Size(), ext.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 // The survey's verdict on every symlink of every stored image is that of package
 // ext, which looks each name up on its own.
 func TestSymlinksAgree(t *testing.T) {
 	for _, name := range exttest.Cases(t, "") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			file := exttest.Open(t, name)
-			info, err := file.Stat()
-			if err != nil {
-				t.Fatal(err)
-			}
-			f, err := ext.Open(file, info.Size(), ext.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			f := openCase(t, name)
 			n := 0
 			aimed := judged(t, f, links.Hooks{Symlinks: true})
 			for i, s := range judged(t, f, links.Hooks{}) {
@@ -80,15 +85,7 @@ func TestNamesAgree(t *testing.T) {
 	for _, name := range exttest.Cases(t, "") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			file := exttest.Open(t, name)
-			info, err := file.Stat()
-			if err != nil {
-				t.Fatal(err)
-			}
-			f, err := ext.Open(file, info.Size(), ext.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			f := openCase(t, name)
 			tree, err := links.Survey(t.Context(), f, links.Hooks{})
 			if err != nil {
 				t.Fatal(err)
