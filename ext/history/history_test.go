@@ -138,3 +138,42 @@ func TestCauses(t *testing.T) {
 		}
 	}
 }
+
+// What the log knows of a name in a directory does not hang on how many directories it is
+// asked for in.
+func TestLostEverywhere(t *testing.T) {
+	l := open(t, "journal/rot")
+	tree, err := links.Survey(t.Context(), l.FS, links.Hooks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dirs allMissing
+	for _, ino := range tree.Special() {
+		if tree.Reached(ino) {
+			dirs = append(dirs, ino)
+		}
+	}
+	list, err := l.Lost(t.Context(), tree, dirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := tree.Symlinks(t.Context(), links.SymlinkOptions{Past: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for s := range all {
+		if s.Sequence == 0 {
+			continue // not from the log, or in use
+		}
+		n++
+		if !slices.ContainsFunc(list, func(x links.LostName) bool {
+			return bytes.Equal(x.Name, s.Missing) && x.Ino == s.MissingIno && x.Sequence == s.Sequence && x.Deleted.Equal(s.Deleted)
+		}) {
+			t.Errorf("%q, once inode %d, is not among the names that are lost in any of %d directories", s.Missing, s.MissingIno, len(dirs))
+		}
+	}
+	if n == 0 || len(dirs) < 5 {
+		t.Errorf("%d names, %d directories", n, len(dirs))
+	}
+}
