@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -80,8 +81,24 @@ func (e *env) askPassphrase(volume string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	type line struct {
+		text []byte
+		err  error
+	}
+	answer := make(chan line, 1)
+	go func() {
+		text, err := term.ReadPassword(fd)
+		answer <- line{text, err}
+	}()
+	// Nothing is asked, and nobody interrupts, before echo is off: it would be shown, or stay off.
+	for range 500 {
+		if now, err := term.GetState(fd); err != nil || *now != *before || len(answer) > 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
 	fmt.Fprintf(e.err, "Passphrase for %s: ", report.Printable([]byte(volume)))
-	typed, err := await(e.ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	typed, err := await(e.ctx, func() ([]byte, error) { l := <-answer; return l.text, l.err })
 	if e.ctx.Err() != nil {
 		_ = term.Restore(fd, before) // what waits there still has echo off
 	}
