@@ -60,7 +60,7 @@ func (t *Tree) Special() []Ino { return t.special }
 // findSpecial sorts out the inodes that are not plain.
 func (t *Tree) findSpecial(ctx context.Context) error {
 	const step = 1 << 16
-	parts := make([][]Ino, (t.Limit()+step-1)/step)
+	parts := make([][]Ino, (uint64(t.Limit())+step-1)/step)
 	err := ext.Parallel(ctx, len(parts), func(int) func(int) {
 		return func(i int) {
 			from := Ino(i) * step
