@@ -37,7 +37,7 @@ func (a *auditor) rootDir() {
 func (a *auditor) linkCounts() {
 	t := a.tree
 	for _, ino := range t.Special() {
-		if t.LinksRight(ino) || a.fs.Reserved(ino) {
+		if t.LinksRight(ino) {
 			continue
 		}
 		stored, counted := t.Stored(ino), t.Counted(ino)
@@ -48,8 +48,8 @@ func (a *auditor) linkCounts() {
 			}
 			continue
 		}
-		if counted == 0 && t.Type(ino) != layout.ModeDir {
-			continue // unattached: there is no right count
+		if a.fs.Reserved(ino) || counted == 0 && t.Type(ino) != layout.ModeDir {
+			continue // of what is unattached there is no right count
 		}
 		a.add(Finding{Kind: LinkCount, Ino: ino, Counts: true, Stored: uint64(stored), Counted: uint64(counted),
 			Detail: fmt.Sprintf("link count is %d, and %s", stored, names(counted))})

@@ -90,8 +90,8 @@ func (a *auditor) entry(worker int, b *links.Block, e *layout.Dirent, hash uint6
 }
 
 // illegal reports whether a name has a slash or a NUL in it. It looks at eight bytes at a
-// time: a byte of v is 0 where taking 1 from it borrows from the bit above, and nowhere
-// else is that bit clear before and set then.
+// time: taking 1 from each sets the top bit of one that had it clear where that is 0, or
+// where one below was, so that something is set just where there is a 0.
 func illegal(name []byte) bool {
 	const ones, tops, slashes = 0x0101010101010101, 0x8080808080808080, 0x2f2f2f2f2f2f2f2f
 	for ; len(name) >= 8; name = name[8:] {

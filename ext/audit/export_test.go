@@ -6,6 +6,9 @@ import (
 	"github.com/extscope/extscope/ext"
 )
 
+// Illegal reports whether a name has a character that none may have.
+func Illegal(name []byte) bool { return illegal(name) }
+
 // RunThorough is Run where no inode is left to a glance.
 func RunThorough(ctx context.Context, f *ext.FS, o Options) (*Result, error) {
 	a := newAuditor(f, o)

@@ -128,16 +128,19 @@ func TestTruthRoundTrip(t *testing.T) {
 // the image.
 func TestTruthHolds(t *testing.T) {
 	Root(t)
+	tried, held := 0, 0
 	for _, name := range Some(4, append(Cases(t, ""), "demo.img")) {
 		t.Run(name, func(t *testing.T) {
 			want := Truth(t, name)
 			if want[0].Partial {
 				t.Skip("recorded from the tree that the image was filled with")
 			}
+			tried++
 			m, err := MountImage(Image(t, name), "ro,noload")
 			if err != nil {
 				t.Skip(err)
 			}
+			held++
 			defer m.Close()
 			got := Walk(t, m.Dir)
 			if len(got) != len(want) {
@@ -155,5 +158,8 @@ func TestTruthHolds(t *testing.T) {
 				}
 			}
 		})
+	}
+	if tried > 0 && held == 0 {
+		Skip(t, "this kernel mounts none of %d images", tried)
 	}
 }

@@ -72,13 +72,16 @@ func hasNames(image string) bool { return strings.Contains(image, "fast-commit")
 // The stored truth is what the kernel shows today once it has replayed the journal.
 func TestCrashTruthHolds(t *testing.T) {
 	Root(t)
+	tried, held := 0, 0
 	for _, name := range Some(4, CrashCases(t)) {
 		t.Run(name, func(t *testing.T) {
+			tried++
 			image, device := CrashImage(t, name)
 			dir, err := replayed(t, image, device, hasNames(name))
 			if err != nil {
 				t.Skip(err)
 			}
+			held++
 			got, want := Walk(t, dir), Truth(t, name)
 			if hasNames(name) {
 				forgetDirectoryTimes(got)
@@ -98,6 +101,9 @@ func TestCrashTruthHolds(t *testing.T) {
 				t.Error("the replay makes no difference")
 			}
 		})
+	}
+	if tried > 0 && held == 0 {
+		Skip(t, "this kernel replays none of %d images", tried)
 	}
 }
 
@@ -249,7 +255,7 @@ func readSuper(t *testing.T, r *ReplayResult, image string, offset int64) {
 func readOutcome(t *testing.T, r *ReplayResult, dir, root string) {
 	objs, err := ReadTree(dir)
 	if err != nil {
-		r.Unreadable = strings.ReplaceAll(err.Error(), dir, "")
+		r.Unreadable = strings.ReplaceAll(err.Error(), dir+"/", "")
 		return
 	}
 	forgetDirectoryTimes(objs)

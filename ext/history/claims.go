@@ -373,20 +373,6 @@ func (l *Log) structured(b Block) bool {
 	return err == nil && l.looksLike(raw) != BlockUnknown
 }
 
-// any reports whether one of those that had a block is wanted.
-func (c *claims) any(b Block, want func(Ino) bool) bool {
-	i, found := slices.BinarySearch(c.blocks, b)
-	if !found {
-		return false
-	}
-	for k := c.heads[i]; k != 0; k = c.all[k-1].next {
-		if want(c.all[k-1].ino) {
-			return true
-		}
-	}
-	return false
-}
-
 // of lists who had a block, the likeliest for transaction tx first: the newest claim
 // from then or before, then the oldest from later on.
 func (c *claims) of(b Block, tx int) []claim {

@@ -111,7 +111,7 @@ func (l *Log) fork() *Log {
 
 // copyNames visits the names in one copy, if it is a block of a directory.
 func (l *Log) copyNames(c jbd2.Copy, i int, in func(dir Ino) bool, visit func(n *Name)) {
-	if c.Checksum == jbd2.Bad || l.staticAt(c.FS) != nil || l.claims.dirs && in != nil && !l.claims.any(c.FS, in) {
+	if c.Checksum == jbd2.Bad || l.staticAt(c.FS) != nil {
 		return
 	}
 	u := l.use(c, i)

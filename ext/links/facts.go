@@ -63,30 +63,26 @@ func (f *facts) linked(ino Ino) bool { return f.word(ino)&(storedMost<<storedShi
 
 func (f *facts) parent(ino Ino) Ino { return Ino(uint32(f.word(ino))) }
 
+// links gives i_links_count.
 func (f *facts) links(ino Ino) uint32 {
-	if n := uint32(f.word(ino)>>storedShift) & storedMost; n < storedMost {
-		return n
+	n := uint32(f.word(ino)>>storedShift) & storedMost
+	if n == storedMost {
+		f.mu.Lock()
+		n = uint32(f.stored[ino])
+		f.mu.Unlock()
 	}
-	return f.manyLinks(ino)
+	return n
 }
 
-func (f *facts) manyLinks(ino Ino) uint32 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return uint32(f.stored[ino])
-}
-
+// names gives how many entries name an inode.
 func (f *facts) names(ino Ino) uint32 {
-	if n := uint32(f.word(ino)>>countedShift) & countedMost; n < countedMost {
-		return n
+	n := uint32(f.word(ino)>>countedShift) & countedMost
+	if n == countedMost {
+		f.mu.Lock()
+		n += f.counted[ino]
+		f.mu.Unlock()
 	}
-	return f.manyNames(ino)
-}
-
-func (f *facts) manyNames(ino Ino) uint32 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return countedMost + f.counted[ino]
+	return n
 }
 
 // set enters what an inode itself says. Nothing else is known of it yet.

@@ -24,7 +24,6 @@ type lookups struct {
 	asked    []query
 	open     atomic.Bool // what was asked for takes that pass
 	answered bool
-	dirs     Set // in which names were asked for
 	answers  table
 	lost     map[uint64][]lostName // removed names that were asked for
 	past     map[uint64]*LostName  // those that a journal knows of
@@ -205,11 +204,11 @@ func (l *lookups) answer(ctx context.Context) error {
 	t := l.t
 	l.answered = true
 	l.answers = newTable(len(l.asked))
-	l.dirs = t.NewSet()
+	dirs := t.NewSet()
 	for _, q := range l.asked {
 		key := q.key()
 		l.answers.at(key).key = key
-		l.dirs.Add(q.dir)
+		dirs.Add(q.dir)
 	}
 	if len(l.asked) == 0 {
 		return nil
@@ -226,7 +225,7 @@ func (l *lookups) answer(ctx context.Context) error {
 		return nil
 	}
 	c := newCollector(t, 0) // for its spelling of encrypted names
-	return t.eachBlockOf(ctx, l.dirs, func(w int, b Block) {
+	return t.eachBlockOf(ctx, dirs, func(w int, b Block) {
 		_ = t.eachRecord(&b, func(e *layout.Dirent) {
 			if s := l.answers.at(l.key(b.Dir, c.spell(w, b.Dir, e))); s.key != 0 {
 				atomic.StoreUint32(&s.ino, uint32(e.Ino))
