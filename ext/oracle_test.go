@@ -17,12 +17,8 @@ import (
 // open opens a case.
 func open(t testing.TB, name string) *ext.FS {
 	t.Helper()
-	f := exttest.Open(t, name)
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	fsys, err := ext.Open(f, info.Size(), ext.Options{})
+	f, size := exttest.Open(t, name)
+	fsys, err := ext.Open(f, size, ext.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

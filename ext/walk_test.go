@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -16,11 +15,7 @@ import (
 
 func openCase(t testing.TB, name string) *FS {
 	t.Helper()
-	r := exttest.Open(t, name)
-	size, err := r.Seek(0, io.SeekEnd)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, size := exttest.Open(t, name)
 	f, err := Open(r, size, Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -29,16 +29,20 @@ func Image(t testing.TB, name string) string {
 	return path
 }
 
-// Open unpacks a case and opens it for reading. The file is closed when the
-// test ends.
-func Open(t testing.TB, name string) *os.File {
+// Open unpacks a case and opens it for reading, and gives its size in bytes too. The
+// file is closed when the test ends.
+func Open(t testing.TB, name string) (*os.File, int64) {
 	t.Helper()
 	f, err := os.Open(Image(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	return f
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, info.Size()
 }
 
 // Bytes unpacks a case into memory. The caller owns the bytes.

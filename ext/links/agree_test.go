@@ -14,12 +14,9 @@ import (
 )
 
 func openCase(t *testing.T, name string) *ext.FS {
-	file := exttest.Open(t, name)
-	info, err := file.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := ext.Open(file, info.Size(), ext.Options{})
+	t.Helper()
+	file, size := exttest.Open(t, name)
+	f, err := ext.Open(file, size, ext.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -237,12 +237,8 @@ func testRestoreInterrupted(t *testing.T, named bool) {
 // over makes the result of an image, to read blocks of it.
 func over(t *testing.T, name string) *Result {
 	t.Helper()
-	f := exttest.Open(t, name)
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	fsys, err := ext.Open(f, info.Size(), ext.Options{})
+	f, size := exttest.Open(t, name)
+	fsys, err := ext.Open(f, size, ext.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
