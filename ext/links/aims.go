@@ -131,18 +131,18 @@ func (a *aims) decides(name []byte) bool { return a != nil && !a.full.Load() && 
 
 // record keeps one record of a directory, if it is aimed at. hash is of the name as it
 // is stored.
-func (a *aims) record(w int, dir Ino, e *layout.Dirent, hash uint64) {
-	if a.t.inodes.state(dir)&stateEncrypt != 0 {
-		hash = maphash.Bytes(a.t.seed, a.names.spell(w, dir, e))
+func (a *aims) record(w int, b *Block, e *layout.Dirent, hash uint64) {
+	if b.Flags&layout.FlagEncrypt != 0 {
+		hash = maphash.Bytes(a.t.seed, a.names.spell(w, b.Dir, e))
 	}
-	if !a.hasHash(hash) && !(a.t.folds(dir) && a.has(ext.FoldName(e.Name))) {
+	if !a.hasHash(hash) && !(b.Flags&layout.FlagCasefold != 0 && a.t.folds(b.Dir) && a.has(ext.FoldName(e.Name))) {
 		return
 	}
 	if len(a.names.parts[w]) == maxAimed {
 		a.full.Store(true)
 		return
 	}
-	a.names.add(w, dir, e)
+	a.names.add(w, b.Dir, e)
 }
 
 // removed keeps the removed records behind a record of a directory block that are aimed

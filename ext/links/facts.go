@@ -1,149 +1,290 @@
 package links
 
 import (
-	"sync"
+	"cmp"
+	"errors"
 	"sync/atomic"
 
 	"github.com/extscope/extscope/ext/layout"
 )
 
-// What a survey knows of all inodes, a word of 64 bits each, since there are millions, and
+// What a survey knows of all inodes, a word of 32 bits each, since there are millions, and
 // since entries of directories, in no order, ask for all of it:
 //
-//	63-60  the file type, as in a mode
-//	59-51  state bits
-//	50-42  i_links_count
-//	41-32  directory entries that name the inode, "." and ".." included
-//	31-0   the lowest-numbered directory that names it
+//	31-28  the file type, as in a mode
+//	27     whether it is an ea_inode
+//	26-23  i_links_count
+//	22-19  directory entries that name the inode
+//	18-0   the lowest-numbered directory that names it, by its place in dirs and 1 more
 //
-// Counts that are more than fit stand in maps. Several workers write words while the
+// Counts that are more than fit stand in pages. Of a directory the word has the type and
+// its place in dirs, where all else stands: they are few. Several workers write while the
 // survey runs.
 type facts struct {
-	words []uint64
-
-	mu      sync.Mutex
-	stored  map[Ino]uint16 // where the word has storedMost
-	counted map[Ino]uint32 // what goes beyond countedMost
+	words []uint32
+	pages []atomic.Pointer[[pageInodes]many]
+	dirs  []dirFacts // by number, all that have the type, in use or not
+	// parents is nil unless there are more directories than fit a word: what would stand
+	// there stands here.
+	parents []uint32
+	parts   [][]dirFacts // by worker, until all are known
 }
 
-// State bits of an inode, beside its type in the high nibble.
-const (
-	stateEncrypt  = 1 << (iota + 3) // names or target are encrypted
-	stateCasefold                   // a casefolded directory
-	stateIndex                      // an indexed directory
-	stateEA                         // an ea_inode: named by xattrs, not by directories
-	stateInline                     // a directory kept in its inode
-	stateMulti                      // a directory with more than one name
-	stateReach                      // a directory that the root reaches
-	stateSeen                       // scratch of the reachability walk
-	stateLost                       // a directory that the root does not reach
+// many are counts that do not fit a word.
+type many struct {
+	stored  uint16 // where the word has countMost
+	counted uint32 // what goes beyond countMost
+}
 
-	stateMask = 0xfff8
+// dirFacts is what is known of a directory.
+type dirFacts struct {
+	ino, parent Ino
+	counted     uint32
+	stored      uint16
+	state       uint16
+}
+
+// State bits of a directory.
+const (
+	stateEncrypt  = 1 << iota // names are encrypted
+	stateCasefold             // casefolded
+	stateIndex                // indexed
+	stateEA                   // also a value of xattrs
+	stateMulti                // has more than one name
+	stateReach                // the root reaches it
+	stateSeen                 // scratch of the reachability walk
+	stateLost                 // the root does not reach it
 )
 
 const (
-	stateShift   = 48
-	storedShift  = 42
-	storedMost   = 1<<9 - 1
-	countedShift = 32
-	countedMost  = 1<<10 - 1
+	typeShift    = 28
+	wordEA       = 1 << 27
+	storedShift  = 23
+	countedShift = 19
+	countMost    = 1<<4 - 1
+	parentMost   = 1<<19 - 1
+	dirsMost     = 1 << typeShift
+
+	pageInodes = 512
+	modeShift  = 12 // of the file type in a mode
+
+	isDirectory = layout.ModeDir >> modeShift
 )
 
-func newFacts(n int) facts {
-	return facts{words: make([]uint64, n), stored: map[Ino]uint16{}, counted: map[Ino]uint32{}}
+func newFacts(n, workers int) facts {
+	return facts{words: make([]uint32, n), pages: make([]atomic.Pointer[[pageInodes]many], n/pageInodes+1), parts: make([][]dirFacts, workers)}
 }
 
-func (f *facts) word(ino Ino) uint64 { return atomic.LoadUint64(&f.words[ino]) }
+var errTooManyDirs = errors.New("directory left out: there are too many")
 
-// state gives the type and the state bits of an inode.
-func (f *facts) state(ino Ino) uint16 { return uint16(f.word(ino)>>stateShift) & stateMask }
+// set enters what an inode itself says; states are of a directory, but for stateEA.
+func (f *facts) set(w int, ino Ino, kind, state, links uint16) {
+	word := uint32(kind>>modeShift) << typeShift
+	if word>>typeShift == isDirectory {
+		f.words[ino] = word
+		f.parts[w] = append(f.parts[w], dirFacts{ino: ino, stored: links, state: state})
+		return
+	}
+	if state&stateEA != 0 {
+		word |= wordEA
+	}
+	if links >= countMost {
+		f.many(ino).stored = links
+		links = countMost
+	}
+	f.words[ino] = word | uint32(links)<<storedShift
+}
+
+// gather is called when all inodes are set, before any name is counted. It gives the
+// directories that there is no room for.
+func (f *facts) gather() (tooMany []dirFacts) {
+	f.dirs = sortParts(f.parts, func(a, b dirFacts) int { return cmp.Compare(a.ino, b.ino) })
+	f.parts = nil
+	if len(f.dirs) > dirsMost {
+		f.dirs, tooMany = f.dirs[:dirsMost], f.dirs[dirsMost:]
+		for _, d := range tooMany {
+			f.words[d.ino] = 0
+		}
+	}
+	for i, d := range f.dirs {
+		f.words[d.ino] |= uint32(i)
+	}
+	if len(f.dirs) > parentMost {
+		f.parents = make([]uint32, len(f.words))
+	}
+	return tooMany
+}
+
+// many gives the counts of an inode that do not fit its word.
+func (f *facts) many(ino Ino) *many {
+	p := &f.pages[ino/pageInodes]
+	page := p.Load()
+	if page == nil {
+		p.CompareAndSwap(nil, new([pageInodes]many))
+		page = p.Load()
+	}
+	return &page[ino%pageInodes]
+}
+
+// dir gives what is known of a directory, nil where the inode is none.
+func (f *facts) dir(ino Ino) *dirFacts { return f.dirOf(atomic.LoadUint32(&f.words[ino])) }
+
+func (f *facts) dirOf(word uint32) *dirFacts {
+	if word>>typeShift != isDirectory {
+		return nil
+	}
+	return &f.dirs[word%dirsMost]
+}
+
+// kind gives the file type of an inode, as in a mode.
+func (f *facts) kind(ino Ino) uint16 {
+	return uint16(atomic.LoadUint32(&f.words[ino])>>typeShift) << modeShift
+}
+
+// state gives the state bits of a directory, and of others whether they are an ea_inode.
+func (f *facts) state(ino Ino) uint16 {
+	word := atomic.LoadUint32(&f.words[ino])
+	if d := f.dirOf(word); d != nil {
+		return d.state
+	}
+	if word&wordEA != 0 {
+		return stateEA
+	}
+	return 0
+}
 
 // linked reports whether an inode has a link count.
-func (f *facts) linked(ino Ino) bool { return f.word(ino)&(storedMost<<storedShift) != 0 }
-
-func (f *facts) parent(ino Ino) Ino { return Ino(uint32(f.word(ino))) }
+func (f *facts) linked(ino Ino) bool {
+	word := atomic.LoadUint32(&f.words[ino])
+	if d := f.dirOf(word); d != nil {
+		return d.stored != 0
+	}
+	return word>>storedShift&countMost != 0
+}
 
 // links gives i_links_count.
 func (f *facts) links(ino Ino) uint32 {
-	n := uint32(f.word(ino)>>storedShift) & storedMost
-	if n == storedMost {
-		f.mu.Lock()
-		n = uint32(f.stored[ino])
-		f.mu.Unlock()
+	word := atomic.LoadUint32(&f.words[ino])
+	if d := f.dirOf(word); d != nil {
+		return uint32(d.stored)
+	}
+	n := word >> storedShift & countMost
+	if n == countMost {
+		n = uint32(f.many(ino).stored)
 	}
 	return n
 }
 
-// names gives how many entries name an inode.
+// names gives how many entries name an inode, "." and ".." included.
 func (f *facts) names(ino Ino) uint32 {
-	n := uint32(f.word(ino)>>countedShift) & countedMost
-	if n == countedMost {
-		f.mu.Lock()
-		n += f.counted[ino]
-		f.mu.Unlock()
+	word := atomic.LoadUint32(&f.words[ino])
+	if d := f.dirOf(word); d != nil {
+		return atomic.LoadUint32(&d.counted)
+	}
+	n := word >> countedShift & countMost
+	if n == countMost {
+		n += atomic.LoadUint32(&f.many(ino).counted)
 	}
 	return n
 }
 
-// set enters what an inode itself says. Nothing else is known of it yet.
-func (f *facts) set(ino Ino, state, links uint16) {
-	if links >= storedMost {
-		f.setMany(ino, links)
-		links = storedMost
+// parent gives the lowest-numbered directory that names an inode, 0 for none.
+func (f *facts) parent(ino Ino) Ino {
+	word := atomic.LoadUint32(&f.words[ino])
+	if d := f.dirOf(word); d != nil {
+		return Ino(atomic.LoadUint32((*uint32)(&d.parent)))
 	}
-	f.words[ino] = uint64(state)<<stateShift | uint64(links)<<storedShift
+	place := word & parentMost
+	if f.parents != nil {
+		place = atomic.LoadUint32(&f.parents[ino])
+	}
+	return f.placed(place)
 }
 
-func (f *facts) setMany(ino Ino, links uint16) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.stored[ino] = links
+// placed gives the directory that stands at a place, as words have it.
+func (f *facts) placed(place uint32) Ino {
+	if place == 0 {
+		return 0
+	}
+	return f.dirs[place-1].ino
 }
 
-// count enters one entry that names an inode. Unless dir is 0 it is also in that
-// directory, and what was known as the parent until then, 0 for none, is given back.
-func (f *facts) count(ino, dir Ino) (parent Ino) {
+// place is where a directory stands, as words have it; 0 for none.
+func (f *facts) place(dir Ino) uint32 {
+	if word := f.words[dir]; word>>typeShift == isDirectory {
+		return word%dirsMost + 1
+	}
+	return 0
+}
+
+// count enters one entry that names an inode. Unless place is 0 it is also in the directory
+// there, and what was known as the parent until then, 0 for none, is given back.
+func (f *facts) count(ino Ino, place uint32) (parent Ino) {
+	word := &f.words[ino]
+	old := atomic.LoadUint32(word)
+	if d := f.dirOf(old); d != nil {
+		atomic.AddUint32(&d.counted, 1)
+		return Ino(lower((*uint32)(&d.parent), uint32(f.placed(place))))
+	}
+	if f.parents != nil {
+		parent, place = f.placed(lower(&f.parents[ino], place)), 0
+	}
 	for {
-		old := f.word(ino)
-		word := old
-		parent = Ino(uint32(old))
-		if dir != 0 && (parent == 0 || dir < parent) {
-			word = word>>32<<32 | uint64(dir)
+		now, was := old, old&parentMost
+		if place != 0 && (was == 0 || place < was) {
+			now += place - was
 		}
-		full := word>>countedShift&countedMost == countedMost
+		full := now>>countedShift&countMost == countMost
 		if !full {
-			word += 1 << countedShift
+			now += 1 << countedShift
 		}
-		if word != old && !atomic.CompareAndSwapUint64(&f.words[ino], old, word) {
-			continue
+		if now == old || atomic.CompareAndSwapUint32(word, old, now) {
+			if full {
+				atomic.AddUint32(&f.many(ino).counted, 1)
+			}
+			if f.parents != nil {
+				return parent
+			}
+			return f.placed(was)
 		}
-		if full {
-			f.countMore(ino)
-		}
-		return parent
+		old = atomic.LoadUint32(word)
 	}
 }
 
-func (f *facts) countMore(ino Ino) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.counted[ino]++
+// lower makes what is at p the lower of it and n, where 0 is none, and gives what was there.
+func lower(p *uint32, n uint32) (was uint32) {
+	for {
+		was = atomic.LoadUint32(p)
+		if n == 0 || was != 0 && was <= n || atomic.CompareAndSwapUint32(p, was, n) {
+			return was
+		}
+	}
 }
 
 // plain reports whether an inode in use is nothing but what most are: no directory, no
 // value of an xattr, and of as many names as its link count says.
 func (f *facts) plain(ino Ino) bool {
-	w := f.words[ino]
-	links, names := w>>storedShift&storedMost, w>>countedShift&countedMost
-	return links == names && links < storedMost && uint32(w) != 0 && w&(stateEA<<stateShift) == 0 &&
-		w>>stateShift&layout.ModeMask != layout.ModeDir
+	word := f.words[ino]
+	links, names := word>>storedShift&countMost, word>>countedShift&countMost
+	return links == names && links < countMost && word&wordEA == 0 && word>>typeShift != isDirectory && f.parent(ino) != 0
 }
 
-// mark sets state bits, and unmark clears them, once the survey is over.
-func (f *facts) mark(ino Ino, state uint64)   { f.words[ino] |= state << stateShift }
-func (f *facts) unmark(ino Ino, state uint64) { f.words[ino] &^= state << stateShift }
+// mark sets state bits of a directory, and unmark clears them, once the survey is over.
+func (f *facts) mark(ino Ino, state uint16) {
+	if d := f.dir(ino); d != nil {
+		d.state |= state
+	}
+}
 
-// moveTo makes a directory the parent, likewise.
-func (f *facts) moveTo(ino, parent Ino) {
-	f.words[ino] = f.words[ino]>>32<<32 | uint64(parent)
+func (f *facts) unmark(ino Ino, state uint16) {
+	if d := f.dir(ino); d != nil {
+		d.state &^= state
+	}
+}
+
+// moveTo makes a directory the parent of another, likewise.
+func (f *facts) moveTo(dir, parent Ino) {
+	if d := f.dir(dir); d != nil {
+		d.parent = parent
+	}
 }

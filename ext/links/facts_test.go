@@ -11,13 +11,40 @@ import (
 )
 
 // TestFacts counts names from several goroutines, with more of them and higher link
-// counts than a word has room for.
+// counts than a word has room for, and with more directories than it can tell apart.
 func TestFacts(t *testing.T) {
-	const inodes, workers, each = 64, 4, 20000
-	f := newFacts(inodes)
-	links := []uint16{0, 1, 2, storedMost - 1, storedMost, storedMost + 1, 65000, 65535}
+	t.Run("few directories", func(t *testing.T) { testFacts(t, 1000) })
+	t.Run("many directories", func(t *testing.T) { testFacts(t, parentMost+1000) })
+}
+
+func testFacts(t *testing.T, dirs int) {
+	const workers, each = 4, 20000
+	const firstFile, firstDir = 64, 1000 // directories lie below and above files
+	inodes := firstDir + dirs - firstFile
+	f := newFacts(inodes, workers)
+	links := []uint16{0, 1, 2, countMost - 1, countMost, countMost + 1, 65000, 65535}
+	isDir := func(ino Ino) bool { return ino < firstFile || ino >= firstDir }
+	linksOf := func(ino Ino) uint16 {
+		return links[int(ino/2)%len(links)]
+	}
 	for ino := range Ino(inodes) {
-		f.set(ino, layout.ModeSymlink|stateEncrypt, links[int(ino)%len(links)])
+		switch {
+		case isDir(ino):
+			f.set(int(ino)%workers, ino, layout.ModeDir, stateCasefold, linksOf(ino))
+		case ino%2 == 0:
+			f.set(0, ino, layout.ModeSymlink, 0, linksOf(ino))
+		default:
+			f.set(0, ino, layout.ModeRegular, stateEA, linksOf(ino))
+		}
+	}
+	if list := f.gather(); list != nil || (f.parents != nil) != (dirs > parentMost) {
+		t.Fatal(len(list), f.parents != nil)
+	}
+	place := func(dir Ino) uint32 {
+		if dir == 0 {
+			return 0
+		}
+		return f.place(dir)
 	}
 	type entry struct{ ino, dir Ino }
 	entries := make([][]entry, workers)
@@ -26,7 +53,10 @@ func TestFacts(t *testing.T) {
 	for w := range entries {
 		random := rand.New(rand.NewPCG(1, uint64(w)))
 		for range each {
-			e := entry{Ino(random.IntN(8) * random.IntN(8)), Ino(random.IntN(1 << 20))}
+			e := entry{Ino(random.IntN(12) * random.IntN(12)), Ino(random.IntN(inodes))}
+			if !isDir(e.dir) {
+				e.dir = 0
+			}
 			entries[w] = append(entries[w], e)
 			want[e.ino]++
 			if e.dir != 0 && (lowest[e.ino] == 0 || e.dir < lowest[e.ino]) {
@@ -39,7 +69,7 @@ func TestFacts(t *testing.T) {
 	for w := range workers {
 		wg.Go(func() {
 			for _, e := range entries[w] {
-				if old := f.count(e.ino, e.dir); old != 0 && e.dir != 0 && old != e.dir {
+				if old := f.count(e.ino, place(e.dir)); old != 0 && e.dir != 0 && old != e.dir {
 					others[w] = append(others[w], entry{e.ino, max(old, e.dir)})
 				}
 			}
@@ -56,46 +86,60 @@ func TestFacts(t *testing.T) {
 		}
 	}
 	for ino := range Ino(inodes) {
-		if got := f.links(ino); got != uint32(links[int(ino)%len(links)]) || f.linked(ino) != (got > 0) {
+		if got := f.links(ino); got != uint32(linksOf(ino)) || f.linked(ino) != (got > 0) {
 			t.Errorf("inode %d has %d links", ino, got)
 		}
 		if got := f.names(ino); got != want[ino] {
 			t.Errorf("inode %d has %d names, want %d", ino, got, want[ino])
 		}
-		if f.parent(ino) != lowest[ino] || f.state(ino) != layout.ModeSymlink|stateEncrypt {
-			t.Errorf("inode %d: parent %d, want %d, state %#x", ino, f.parent(ino), lowest[ino], f.state(ino))
+		kind, state := uint16(layout.ModeSymlink), uint16(0)
+		switch {
+		case isDir(ino):
+			kind, state = layout.ModeDir, stateCasefold
+		case ino%2 == 1:
+			kind, state = layout.ModeRegular, stateEA
+		}
+		if f.parent(ino) != lowest[ino] || f.kind(ino) != kind || f.state(ino) != state {
+			t.Errorf("inode %d: parent %d, want %d, type %#x, state %#x", ino, f.parent(ino), lowest[ino], f.kind(ino), f.state(ino))
 		}
 	}
-	f.mark(1, stateReach)
-	f.moveTo(1, 7)
-	f.unmark(1, stateEncrypt)
-	if f.state(1) != layout.ModeSymlink|stateReach || f.parent(1) != 7 || f.links(1) != 1 || f.names(1) != want[1] {
-		t.Errorf("marked, inode 1 has state %#x, parent %d, %d links", f.state(1), f.parent(1), f.links(1))
+	f.mark(2, stateReach)
+	f.moveTo(2, 7)
+	f.unmark(2, stateCasefold)
+	f.mark(firstFile, stateReach) // no directory
+	if f.state(2) != stateReach || f.parent(2) != 7 || f.links(2) != 1 || f.names(2) != want[2] || f.state(firstFile) != 0 {
+		t.Errorf("marked, inode 2 has state %#x, parent %d, %d links", f.state(2), f.parent(2), f.links(2))
 	}
 }
 
 func TestFactsPlain(t *testing.T) {
 	for name, tt := range map[string]struct {
-		state, links uint16
-		names        int
-		dir          Ino
-		plain        bool
+		kind, state, links uint16
+		names              int
+		dir                Ino
+		plain              bool
 	}{
-		"file":            {layout.ModeRegular, 1, 1, 12, true},
-		"hard links":      {layout.ModeRegular, 3, 3, 12, true},
-		"too few":         {layout.ModeRegular, 2, 1, 12, false},
-		"too many":        {layout.ModeRegular, 1, 2, 12, false},
-		"many":            {layout.ModeRegular, storedMost, storedMost, 12, false},
-		"no name":         {layout.ModeRegular, 1, 0, 0, false},
-		"a dot only":      {layout.ModeRegular, 1, 1, 0, false},
-		"directory":       {layout.ModeDir, 2, 2, 12, false},
-		"value of xattrs": {layout.ModeRegular | stateEA, 1, 1, 12, false},
-		"symlink":         {layout.ModeSymlink | stateEncrypt, 1, 1, 12, true},
+		"file":            {layout.ModeRegular, 0, 1, 1, 1, true},
+		"hard links":      {layout.ModeRegular, 0, 3, 3, 1, true},
+		"too few":         {layout.ModeRegular, 0, 2, 1, 1, false},
+		"too many":        {layout.ModeRegular, 0, 1, 2, 1, false},
+		"many":            {layout.ModeRegular, 0, countMost, countMost, 1, false},
+		"no name":         {layout.ModeRegular, 0, 1, 0, 0, false},
+		"a dot only":      {layout.ModeRegular, 0, 1, 1, 0, false},
+		"directory":       {layout.ModeDir, 0, 2, 2, 1, false},
+		"value of xattrs": {layout.ModeRegular, stateEA, 1, 1, 1, false},
+		"symlink":         {layout.ModeSymlink, 0, 1, 1, 1, true},
 	} {
-		f := newFacts(1)
-		f.set(0, tt.state, tt.links)
+		f := newFacts(2, 1)
+		f.set(0, 0, tt.kind, tt.state, tt.links)
+		f.set(0, 1, layout.ModeDir, 0, 2)
+		f.gather()
 		for range tt.names {
-			f.count(0, tt.dir)
+			if tt.dir == 0 {
+				f.count(0, 0)
+			} else {
+				f.count(0, f.place(tt.dir))
+			}
 		}
 		if f.plain(0) != tt.plain {
 			t.Errorf("%s: plain is %v", name, f.plain(0))
@@ -104,7 +148,7 @@ func TestFactsPlain(t *testing.T) {
 }
 
 func TestMissing(t *testing.T) {
-	tree := &Tree{seed: maphash.MakeSeed(), inodes: newFacts(100)}
+	tree := &Tree{seed: maphash.MakeSeed(), inodes: newFacts(100, 1)}
 	l := &lookups{t: tree}
 	ask := func(dir Ino, name string, ino Ino) {
 		q := query{hash: maphash.String(tree.seed, name), dir: dir}

@@ -21,7 +21,7 @@ func (t *Tree) Type(ino Ino) uint16 {
 	if !t.Known(ino) {
 		return 0
 	}
-	return t.inodes.state(ino) & layout.ModeMask
+	return t.inodes.kind(ino)
 }
 
 // InUse reports whether an inode has a link count.
@@ -99,7 +99,7 @@ func (t *Tree) LinksRight(ino Ino) bool {
 // holds, which takes the feature dir_nlink.
 func (t *Tree) TooManyLinks(ino Ino) bool { return t.isDir(ino) && t.Counted(ino) > maxLinks }
 
-func (t *Tree) isDir(ino Ino) bool { return t.inodes.state(ino)&layout.ModeMask == layout.ModeDir }
+func (t *Tree) isDir(ino Ino) bool { return t.inodes.kind(ino) == layout.ModeDir }
 
 // Reached reports whether the root reaches a directory.
 func (t *Tree) Reached(dir Ino) bool { return t.Known(dir) && t.inodes.state(dir)&stateReach != 0 }

@@ -110,7 +110,7 @@ func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
 	n := int(lastUsed(f)) + 1
 	t := &Tree{
 		FS:     f,
-		inodes: newFacts(n),
+		inodes: newFacts(n, ext.Workers()),
 		seed:   maphash.MakeSeed(),
 	}
 	t.broken = t.NewSet()
@@ -221,14 +221,14 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 				return false
 			}
 			if ino < t.Limit() {
-				t.inodes.set(ino, layout.ModeRegular, layout.InodeLinks(raw))
+				t.inodes.set(w, ino, layout.ModeRegular, 0, layout.InodeLinks(raw))
 			}
 			return true
 		}
 	}
 	err := t.FS.ScanRawInodes(ctx, plain, func(w int, in *ext.Inode) {
 		if in.Links > 0 && in.Ino < t.Limit() {
-			t.note(in)
+			t.note(w, in)
 			mine := &workers[w]
 			switch in.Type() {
 			case layout.ModeDir:
@@ -255,12 +255,15 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 				mine.symlinks = append(mine.symlinks, ref)
 			}
 		} else if in.Ino < t.Limit() {
-			t.inodes.set(in.Ino, in.Type(), 0)
+			t.inodes.set(w, in.Ino, in.Type(), 0, 0)
 		}
 		if h.Inode != nil {
 			h.Inode(w, in)
 		}
 	}, func(first Ino, count uint32, err error) { t.fail(first, err) })
+	for _, d := range t.inodes.gather() {
+		t.fail(d.ino, errTooManyDirs)
+	}
 	var symlinks [][]symlinkRef
 	for _, w := range workers {
 		t.blocks = append(t.blocks, w.blocks...)
@@ -291,17 +294,17 @@ var stateFlags = [...]struct {
 	state uint16
 }{
 	{layout.FlagEncrypt, stateEncrypt}, {layout.FlagCasefold, stateCasefold},
-	{layout.FlagIndex, stateIndex}, {layout.FlagEAInode, stateEA}, {layout.FlagInlineData, stateInline},
+	{layout.FlagIndex, stateIndex}, {layout.FlagEAInode, stateEA},
 }
 
-func (t *Tree) note(in *ext.Inode) {
-	s := in.Type()
+func (t *Tree) note(w int, in *ext.Inode) {
+	s := uint16(0)
 	for _, f := range stateFlags {
 		if in.Flags&f.flag != 0 {
 			s |= f.state
 		}
 	}
-	t.inodes.set(in.Ino, s, in.Links)
+	t.inodes.set(w, in.Ino, in.Type(), s, in.Links)
 }
 
 // scanDirs counts what the directories name.
@@ -320,6 +323,10 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 		if t.aims != nil {
 			removed = func(b *Block, e *layout.Dirent) { t.aims.removed(w, b, e) }
 		}
+		place := uint32(0)
+		if t.inodes.linked(b.Dir) {
+			place = t.inodes.place(b.Dir)
+		}
 		err := t.eachRecord(&b, func(e *layout.Dirent) {
 			hash := maphash.Bytes(t.seed, e.Name)
 			// The first two name the directory and its parent, whatever they say.
@@ -329,13 +336,13 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 			}
 			kept := false
 			if e.Ino < t.Limit() {
-				t.count(b.Dir, e, dots, &extra[w], &t.several[w])
+				t.count(b.Dir, place, e, dots, &extra[w], &t.several[w])
 				if kept = t.always(e.Ino); kept && !isDot(e.Name) {
 					names.add(w, b.Dir, e)
 				}
 			}
 			if t.aims != nil && !kept && !isDot(e.Name) {
-				t.aims.record(w, b.Dir, e, hash)
+				t.aims.record(w, &b, e, hash)
 			}
 			if h.Entry != nil {
 				h.Entry(w, &b, e, hash)
@@ -362,12 +369,13 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 	return err
 }
 
-// count enters one name; dots says that it lies where "." or ".." does. Names in a
-// directory whose own link count is 0 do not count: it is on its way out. Further
-// directories that name the inode go to extra if it is one itself, or else to several.
-func (t *Tree) count(dir Ino, e *layout.Dirent, dots bool, extra, several *[]edge) {
+// count enters one name; dots says that it lies where "." or ".." does, and place where the
+// directory stands, 0 if its own link count is: names in it do not count, it is on its way
+// out. Further directories that name the inode go to extra if it is one itself, or else to
+// several.
+func (t *Tree) count(dir Ino, place uint32, e *layout.Dirent, dots bool, extra, several *[]edge) {
 	switch {
-	case !t.inodes.linked(dir):
+	case place == 0:
 	case dots || isDot(e.Name):
 		t.inodes.count(e.Ino, 0)
 	case e.Ino == layout.RootIno || e.Ino == dir:
@@ -376,7 +384,7 @@ func (t *Tree) count(dir Ino, e *layout.Dirent, dots bool, extra, several *[]edg
 		*extra = append(*extra, edge{e.Ino, dir})
 	default:
 		// The lowest directory wins, so that the outcome is the same each time.
-		switch old := t.inodes.count(e.Ino, dir); {
+		switch old := t.inodes.count(e.Ino, place); {
 		case old == 0:
 		case t.isDir(e.Ino):
 			*extra = append(*extra, edge{e.Ino, max(old, dir)})
