@@ -153,8 +153,7 @@ func TestMissing(t *testing.T) {
 	ask := func(dir Ino, name string, ino Ino) {
 		q := query{hash: maphash.String(tree.seed, name), dir: dir}
 		l.asked = append(l.asked, q)
-		s := l.answers.at(q.key())
-		s.key, s.ino = q.key(), uint32(ino)
+		l.answers.enter(q.key(), ino)
 	}
 	l.answers = newTable(8)
 	ask(30, "gone", 0)

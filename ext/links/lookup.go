@@ -3,7 +3,6 @@ package links
 import (
 	"context"
 	"hash/maphash"
-	"math/bits"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,63 +45,23 @@ func (q *query) key() uint64 {
 	return key
 }
 
-// A table is a hash table with open addressing, from keys to inode numbers. It
-// is at most two thirds full.
-type table struct {
-	slots []slot
-}
-
-type slot struct {
-	key uint64
-	ino uint32
-}
-
-func newTable(n int) table { return table{slots: make([]slot, n+n/2+2)} }
-
-// first is where a key goes if nothing is there: keys are hashes, so they spread.
-func (t *table) first(key uint64) int {
-	i, _ := bits.Mul64(key, uint64(len(t.slots)))
-	return int(i)
-}
-
-// at is the slot of a key, or the empty one where it would go. No key is 0.
-func (t *table) at(key uint64) *slot {
-	for i := t.first(key); ; i++ {
-		if i == len(t.slots) {
-			i = 0
-		}
-		if s := &t.slots[i]; s.key == key || s.key == 0 {
-			return s
-		}
-	}
-}
-
-// enter puts in a key; where it is there twice, the lowest number counts. Several
-// goroutines may call it, while nobody looks anything up.
-func (t *table) enter(key uint64, ino Ino) {
-	for i := t.first(key); ; i++ {
-		if i == len(t.slots) {
-			i = 0
-		}
-		// Not looked at first: memory that was only read so far has to be found twice.
-		s := &t.slots[i]
-		if !atomic.CompareAndSwapUint64(&s.key, 0, key) && atomic.LoadUint64(&s.key) != key {
-			continue
-		}
-		for {
-			old := atomic.LoadUint32(&s.ino)
-			if old != 0 && old <= uint32(ino) || atomic.CompareAndSwapUint32(&s.ino, old, uint32(ino)) {
-				return
-			}
-		}
-	}
-}
-
+// newLookups looks names up among those that the survey kept.
 func (t *Tree) newLookups() *lookups {
-	l := &lookups{t: t, lost: map[uint64][]lostName{}, past: map[uint64]*LostName{}}
-	lists, arenas := [][]nameRecord{t.base.records}, t.base.arenas
-	if t.aims != nil {
-		lists = append(lists, t.aims.names.parts...)
+	l := &lookups{t: t, known: t.known, lost: map[uint64][]lostName{}, past: map[uint64]*LostName{}}
+	if t.aims == nil {
+		l.known = t.knownNames(nil)
+	}
+	return l
+}
+
+// knownNames makes a table of the names that the survey kept, and of those that it met
+// because it was aimed at them: aimed may be nil.
+func (t *Tree) knownNames(aimed *collector) table {
+	lists, arenas := [][]nameRecord{t.base.records}, [][]arena{t.base.arenas}
+	if aimed != nil {
+		for _, part := range aimed.parts {
+			lists, arenas = append(lists, part), append(arenas, aimed.arenas)
+		}
 	}
 	entries := 0
 	for _, list := range lists {
@@ -112,28 +71,24 @@ func (t *Tree) newLookups() *lookups {
 			}
 		}
 	}
-	l.known = newTable(entries)
+	known := newTable(entries)
 	var entering sync.WaitGroup
-	for _, list := range lists {
-		from := arenas
+	for i, list := range lists {
 		for part := range slices.Chunk(list, len(list)/ext.Workers()+1) {
 			entering.Go(func() {
-				for i := range part {
-					r := &part[i]
-					name := from[r.arena].get(r.at, int(r.length))
-					l.known.enter(l.key(r.dir, name), r.ino)
+				for j := range part {
+					r := &part[j]
+					name := arenas[i][r.arena].get(r.at, int(r.length))
+					known.enter(nameKey(t.seed, r.dir, name), r.ino)
 					if t.folds(r.dir) {
-						l.known.enter(l.foldKey(r.dir, name), r.ino)
+						known.enter(t.foldKey(r.dir, name), r.ino)
 					}
 				}
 			})
 		}
-		if t.aims != nil {
-			arenas = t.aims.names.arenas
-		}
 	}
 	entering.Wait()
-	return l
+	return known
 }
 
 func (l *lookups) key(dir Ino, name []byte) uint64 { return nameKey(l.t.seed, dir, name) }
@@ -142,23 +97,23 @@ func (l *lookups) key(dir Ino, name []byte) uint64 { return nameKey(l.t.seed, di
 // is false where the name has to be asked for.
 func (l *lookups) find(dir Ino, name []byte) (ino Ino, known bool) {
 	key := l.key(dir, name)
-	if s := l.known.at(key); s.key != 0 {
-		return Ino(s.ino), true
+	if ino, ok := l.known.get(key); ok {
+		return ino, true
 	}
 	folds := l.t.folds(dir)
 	if folds {
-		if s := l.known.at(l.foldKey(dir, name)); s.key != 0 {
-			return Ino(s.ino), true
+		if ino, ok := l.known.get(l.t.foldKey(dir, name)); ok {
+			return ino, true
 		}
 	}
 	if !l.answered {
 		return 0, false
 	}
-	s := l.answers.at(key)
-	if s.ino == 0 && folds {
-		s = l.answers.at(l.foldKey(dir, name))
+	ino, known = l.answers.get(key)
+	if ino == 0 && folds {
+		return l.answers.get(l.t.foldKey(dir, name))
 	}
-	return Ino(s.ino), s.key != 0
+	return ino, known
 }
 
 // folds reports whether a directory takes other cases of a name when there is
@@ -168,8 +123,8 @@ func (t *Tree) folds(dir Ino) bool {
 }
 
 // foldKey is the key of all cases of a name.
-func (l *lookups) foldKey(dir Ino, name []byte) uint64 {
-	return foldedKey(l.key(dir, ext.FoldName(name)))
+func (t *Tree) foldKey(dir Ino, name []byte) uint64 {
+	return foldedKey(nameKey(t.seed, dir, ext.FoldName(name)))
 }
 
 func foldedKey(key uint64) uint64 { return max(key^1<<63, 1) }
@@ -207,7 +162,7 @@ func (l *lookups) answer(ctx context.Context) error {
 	dirs := t.NewSet()
 	for _, q := range l.asked {
 		key := q.key()
-		l.answers.at(key).key = key
+		l.answers.enter(key, 0)
 		dirs.Add(q.dir)
 	}
 	if len(l.asked) == 0 {
@@ -227,19 +182,14 @@ func (l *lookups) answer(ctx context.Context) error {
 	c := newCollector(t, 0) // for its spelling of encrypted names
 	return t.eachBlockOf(ctx, dirs, func(w int, b Block) {
 		_ = t.eachRecord(&b, func(e *layout.Dirent) {
-			if s := l.answers.at(l.key(b.Dir, c.spell(w, b.Dir, e))); s.key != 0 {
-				atomic.StoreUint32(&s.ino, uint32(e.Ino))
-			}
-			if !t.folds(b.Dir) {
-				return
-			}
-			if s := l.answers.at(l.foldKey(b.Dir, e.Name)); s.key != 0 {
-				atomic.StoreUint32(&s.ino, uint32(e.Ino))
+			l.answers.set(l.key(b.Dir, c.spell(w, b.Dir, e)), e.Ino)
+			if t.folds(b.Dir) {
+				l.answers.set(t.foldKey(b.Dir, e.Name), e.Ino)
 			}
 		}, func(b *Block, e *layout.Dirent) {
 			t.FS.RemovedBehind(b.Bytes, b.Flags, b.Logical, e, func(e *layout.Dirent) {
 				key := l.key(b.Dir, e.Name)
-				if s := l.answers.at(key); s.key != 0 {
+				if _, asked := l.answers.get(key); asked {
 					l.mu.Lock()
 					defer l.mu.Unlock()
 					addLost(l.lost, key, e)

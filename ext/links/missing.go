@@ -20,7 +20,7 @@ type missing struct {
 func (l *lookups) missing() *missing {
 	var list []query
 	for _, q := range l.asked {
-		if !q.fold && l.answers.at(q.key()).ino == 0 {
+		if ino, _ := l.answers.get(q.key()); !q.fold && ino == 0 {
 			list = append(list, q)
 		}
 	}

@@ -39,6 +39,7 @@ type Tree struct {
 	maxPath  int            // how long paths get, in bytes
 	seed     maphash.Seed
 	aims     *aims // nil unless Hooks.Symlinks asks for it
+	known    table // likewise: where names lead that symlinks may ask for
 	paths    pathCache
 	circles  map[Ino]bool // of directories that name each other in a circle, the lowest
 	broken   Set          // directories of which something could not be read
@@ -131,6 +132,10 @@ func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
 	}
 	if err := t.findSpecial(ctx); err != nil {
 		return nil, err
+	}
+	if t.aims != nil {
+		t.known = t.knownNames(t.aims.names)
+		t.aims.names = nil
 	}
 	t.reach()
 	t.bound()
