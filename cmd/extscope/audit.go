@@ -127,11 +127,12 @@ func (o *auditOptions) run(ctx context.Context, e *env, name string) error {
 		return o.listHidden(ctx, e, v)
 	}
 	p := o.progress(e, "audit")
-	result, err := audit.Run(ctx, v.fs, audit.Options{Skip: skip, MountedAt: o.mountedAt, Past: v.memory(), Progress: p.set})
+	result, err := audit.Run(ctx, v.fs, audit.Options{Skip: skip, MountedAt: o.mountedAt, Past: v.memoryOnce(), Progress: p.set})
 	p.end()
 	if err != nil {
 		return err
 	}
+	result.Tree = nil // it is large
 	for _, err := range result.Unreadable {
 		e.damage(err)
 	}
@@ -196,11 +197,10 @@ func severityStyle(v report.Value) report.Style {
 	return report.Dim
 }
 
-func findingRows(findings []audit.Finding) iter.Seq2[report.Row, error] {
+func findingRows(findings []*audit.Finding) iter.Seq2[report.Row, error] {
 	return func(yield func(report.Row, error) bool) {
 		row := make(report.Row, len(findingColumns()))
-		for i := range findings {
-			f := &findings[i]
+		for _, f := range findings {
 			row = append(row[:0],
 				report.Str(string(f.Kind.Severity())), report.Str(string(f.Kind)),
 				number(uint64(f.Ino), f.Ino != 0), path(f.Path), report.Str(f.Detail),

@@ -219,8 +219,7 @@ func (x *exporter) symlinks(t *links.Tree) error {
 }
 
 func (x *exporter) findings(r *audit.Result) {
-	for i := range r.Findings {
-		f := &r.Findings[i]
+	for _, f := range r.Findings {
 		x.add(tableFinding, report.Str(string(f.Kind)), report.Str(string(f.Kind.Severity())), number(uint64(f.Ino), f.Ino != 0), path(f.Path),
 			number(uint64(f.Block), f.HasBlock), number(uint64(f.Group), f.HasGroup), number(uint64(f.Offset), f.Offset > 0),
 			number(f.Stored, f.Counts), number(f.Counted, f.Counts), report.Str(f.Detail))

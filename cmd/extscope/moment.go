@@ -79,10 +79,21 @@ func (o *opened) memory() links.Past {
 	if o.view.Journal == nil {
 		return nil
 	}
-	return lazyPast{o}
+	return lazyPast{o, false}
 }
 
-type lazyPast struct{ *opened }
+// memoryOnce is memory that is asked once: what it takes is let go of then.
+func (o *opened) memoryOnce() links.Past {
+	if o.view.Journal == nil {
+		return nil
+	}
+	return lazyPast{o, true}
+}
+
+type lazyPast struct {
+	*opened
+	once bool
+}
 
 func (p lazyPast) Prepare(ctx context.Context, t *links.Tree) {
 	if l, err := p.log(); err == nil {
@@ -95,7 +106,12 @@ func (p lazyPast) Lost(ctx context.Context, t *links.Tree, missing links.Missing
 	if err != nil {
 		return nil, err
 	}
-	return l.Lost(ctx, t, missing)
+	list, err := l.Lost(ctx, t, missing)
+	if p.once {
+		p.history = nil
+		p.view.Journal.Forget()
+	}
+	return list, err
 }
 
 // former gives the paths that inodes had and have no more; none without a journal.

@@ -152,7 +152,7 @@ func (c *caseReport) findings() html.Section {
 	})
 	rest := c.audit.Findings
 	for _, k := range kinds {
-		var of []audit.Finding
+		var of []*audit.Finding
 		for len(rest) > 0 && rest[0].Kind == k {
 			of, rest = append(of, rest[0]), rest[1:]
 		}
@@ -172,7 +172,7 @@ func (c *caseReport) findings() html.Section {
 	return s
 }
 
-func anyOffset(list []audit.Finding) bool {
+func anyOffset(list []*audit.Finding) bool {
 	for i := range list {
 		if list[i].Offset > 0 {
 			return true

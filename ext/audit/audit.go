@@ -116,20 +116,18 @@ type Finding struct {
 	Path   []byte  // the first path of Ino; of an entry, the entry's
 	Detail string  // in plain words
 
-	HasBlock bool
-	Block    ext.Block
-	HasGroup bool
-	Group    uint32
-	Offset   int64 // the byte of the file system where the field to blame lies, 0 for none
+	HasBlock, HasGroup bool // Block applies, or Group does
+	Counts             bool // Stored and Counted apply
+	Entry              bool // a finding about a directory entry: Dir, Target and Name apply
 
-	Counts          bool // Stored and Counted apply
+	Block           ext.Block
+	Group           uint32
+	Target          ext.Ino
+	Offset          int64 // the byte of the file system where the field to blame lies, 0 for none
 	Stored, Counted uint64
-
-	Entry  bool // a finding about a directory entry: Dir, Target and Name apply
-	Target ext.Ino
-	Name   []byte
-	Inodes []ext.Ino // all inodes that are to blame, where there are several
-	What   string    // what a bitmap or count is of: block, inode or directory
+	Name            []byte
+	Inodes          []ext.Ino // all inodes that are to blame, where there are several
+	What            string    // what a bitmap or count is of: block, inode or directory
 }
 
 // Options says what to look for; the zero value looks for everything.
@@ -146,7 +144,7 @@ type Options struct {
 
 // A Result is what an audit found.
 type Result struct {
-	Findings   []Finding // by kind, then by inode
+	Findings   []*Finding // by kind, then by inode
 	Counts     map[Kind]uint64
 	Unreadable []error // what could not be read, and so not be judged
 	Tree       *links.Tree
@@ -181,7 +179,7 @@ type auditor struct {
 	bigTimes   bool              // times of the superblock are later than inode numbers
 
 	mu         sync.Mutex
-	findings   []Finding
+	findings   []*Finding // there are many, and they are large
 	counts     map[Kind]uint64
 	unreadable []error
 }
@@ -295,10 +293,7 @@ func (a *auditor) add(f Finding) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.counts[f.Kind]++; a.counts[f.Kind] <= keepLimit {
-		if len(a.findings) == cap(a.findings) { // append would copy them more often
-			a.findings = slices.Grow(a.findings, len(a.findings)+64)
-		}
-		a.findings = append(a.findings, f)
+		a.findings = append(a.findings, &f)
 	}
 }
 
@@ -318,7 +313,7 @@ func (a *auditor) sort() {
 	for i, k := range Kinds() {
 		rank[k] = i
 	}
-	slices.SortFunc(a.findings, func(x, y Finding) int {
+	slices.SortFunc(a.findings, func(x, y *Finding) int {
 		if x.Kind == y.Kind && x.Group == y.Group && x.Ino != y.Ino {
 			return cmp.Compare(x.Ino, y.Ino) // as nearly always
 		}

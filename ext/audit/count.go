@@ -129,8 +129,7 @@ func (a *auditor) named(ctx context.Context) error {
 		return err
 	}
 	a.directoryLinks(all)
-	for i := range a.findings {
-		f := &a.findings[i]
+	for _, f := range a.findings {
 		switch {
 		case f.Path != nil || f.Ino == 0:
 		case f.Entry:

@@ -228,7 +228,7 @@ var inodeNumber = regexp.MustCompile(`(?i)inode #?(\d+)|\((\d+)\)`)
 
 // sameInode reports whether a finding is about an inode that e2fsck names, or
 // e2fsck names none.
-func sameInode(said string, findings []audit.Finding) bool {
+func sameInode(said string, findings []*audit.Finding) bool {
 	inos := map[ext.Ino]bool{}
 	for _, f := range findings {
 		inos[f.Ino], inos[f.Target] = true, true

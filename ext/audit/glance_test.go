@@ -59,7 +59,7 @@ func TestGlance(t *testing.T) {
 }
 
 // findings audits the image as it is now.
-func (m *mutant) findings(run func(context.Context, *ext.FS, audit.Options) (*audit.Result, error)) []audit.Finding {
+func (m *mutant) findings(run func(context.Context, *ext.FS, audit.Options) (*audit.Result, error)) []*audit.Finding {
 	f, err := ext.Open(bytes.NewReader(m.image), int64(len(m.image)), ext.Options{})
 	if err != nil {
 		m.t.Fatal(err)

@@ -42,12 +42,24 @@ func (a *Archive) TookEffect(i int) bool {
 func (a *Archive) past() { a.once.Do(a.setStates) }
 
 func (a *Archive) setStates() {
-	for k, r := range a.index {
-		if !a.TookEffect(int(r.transaction)) {
-			continue
+	last := func(k int) bool { // and not written again in the same transaction
+		r := a.index[k]
+		return a.TookEffect(int(r.transaction)) &&
+			(k+1 == len(a.index) || a.index[k+1].fs != r.fs || a.index[k+1].transaction != r.transaction)
+	}
+	states, blocks := 0, 0
+	for k := range a.index {
+		if last(k) {
+			states++
 		}
-		if k+1 < len(a.index) && a.index[k+1].fs == r.fs && a.index[k+1].transaction == r.transaction {
-			continue // written again in the same transaction
+		if k == 0 || a.index[k-1].fs != a.index[k].fs {
+			blocks++
+		}
+	}
+	a.states, a.logged = make([]versionRef, 0, states), make([]loggedBlock, 0, blocks)
+	for k, r := range a.index {
+		if !last(k) {
+			continue
 		}
 		if n := len(a.logged); n == 0 || a.logged[n-1].fs != r.fs {
 			a.logged = append(a.logged, loggedBlock{fs: r.fs, states: uint32(len(a.states))})

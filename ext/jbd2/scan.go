@@ -34,6 +34,10 @@ type Archive struct {
 // overwritten where a newer transaction could have reached it.
 func (j *Journal) Scan() *Archive { return j.archive() }
 
+// Forget lets go of what Scan found: it takes memory, and the next Scan reads the log
+// again. Nobody else may use the journal meanwhile.
+func (j *Journal) Forget() { j.archive = sync.OnceValue(j.scan) }
+
 // A mark is a block of the log that begins like a header.
 type mark struct {
 	log      uint32
