@@ -129,7 +129,7 @@ func (f *FS) Reserved(ino Ino) bool {
 }
 
 const (
-	tableChunk = 16 << 10 // bytes of inode table read at once
+	tableChunk = 8 << 10 // bytes of inode table read at once
 	tableSlots = 128
 )
 

@@ -12,7 +12,7 @@ import (
 )
 
 // scanStep is how many bytes a scan reads at once.
-const scanStep = 256 << 10
+const scanStep = 128 << 10
 
 // sumStep is how many bytes of inodes are summed at once.
 const sumStep = 4 << 10

@@ -16,7 +16,7 @@ const gcPercent = 15
 // through a small heap all the time; where files are listed; and where they are written as
 // well, which a run of it would take a core from.
 const (
-	spareAlways = 5 << 20
+	spareAlways = 4 << 20
 	spareHeap   = 40 << 20
 	spareToCopy = 128 << 20
 )

@@ -223,6 +223,7 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 	var judged error
 	judging.Go(func() { judged = a.symlinks(ctx) })
 	err = a.settle(ctx)
+	a.claims, a.dirs, a.workers, a.targets = nil, nil, nil, nil // judging takes longer, and room
 	judging.Wait()
 	if err == nil {
 		err = judged
