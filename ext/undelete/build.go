@@ -77,7 +77,25 @@ func (f *finder) when(c *Candidate, l *life) {
 	if c.DeletedAt.IsZero() {
 		c.DeletedAt = t.CommitTime
 	}
-	c.Evidence = append(c.Evidence, fmt.Sprintf("gone as of transaction %d, committed %s", t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05")))
+	c.Evidence = append(c.Evidence, f.asOf("gone", l.gone.tx()))
+}
+
+// asOf says that something is as of a transaction: in the same words for many files, as most
+// of a folder go in one.
+func (f *finder) asOf(what string, tx int) string {
+	of := transactionOf{what, tx}
+	text := f.said[of]
+	if text == "" {
+		t := &f.log.Transactions()[tx]
+		text = fmt.Sprintf("%s as of transaction %d, committed %s", what, t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05"))
+		f.said[of] = text
+	}
+	return text
+}
+
+type transactionOf struct {
+	what string
+	tx   int
 }
 
 // transaction gives a transaction of the log, nil where there is none.
@@ -130,8 +148,8 @@ func (f *finder) contents(c *Candidate, l *life, listed bool) {
 	if s.has(markStray) {
 		c.loose = true
 		c.Evidence = append(c.Evidence, "the inode as it was before all transactions that the log holds: a copy whose descriptor is gone, known by its checksum")
-	} else if t := f.transaction(s.tx); t != nil {
-		c.Evidence = append(c.Evidence, fmt.Sprintf("the inode as of transaction %d, committed %s", t.Sequence, t.CommitTime.UTC().Format("2006-01-02 15:04:05")))
+	} else if f.transaction(s.tx) != nil {
+		c.Evidence = append(c.Evidence, f.asOf("the inode", s.tx.tx()))
 	}
 }
 

@@ -3,7 +3,7 @@ package undelete
 import (
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -26,19 +26,24 @@ func (c *Coverage) Kept() uint64 { return c.Own + c.Free + c.Loose }
 
 // String says it in words.
 func (c *Coverage) String() string {
-	var parts []string
-	for _, p := range []struct {
+	var room [128]byte
+	b := room[:0]
+	for _, p := range [...]struct {
 		n    uint64
 		text string
-	}{{c.Own, "still its own"}, {c.Free, "free and not used since"}, {c.Loose, "free"}, {c.Reused, "used by something else since"}, {c.Lost, "not mapped any more"}} {
+	}{{c.Own, " still its own"}, {c.Free, " free and not used since"}, {c.Loose, " free"}, {c.Reused, " used by something else since"}, {c.Lost, " not mapped any more"}} {
 		if p.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.text))
+			between := ", "
+			if len(b) == 0 {
+				between = "blocks: "
+			}
+			b = append(strconv.AppendUint(append(b, between...), p.n, 10), p.text...)
 		}
 	}
-	if parts == nil {
+	if len(b) == 0 {
 		return "no blocks"
 	}
-	return "blocks: " + strings.Join(parts, ", ")
+	return string(b)
 }
 
 // cover works out what became of a candidate's blocks.
