@@ -33,6 +33,8 @@ type attrArea struct {
 	base  int   // where value offsets count from
 	taken []uint64
 	refs  *[]eaRef
+
+	inline bool // the inode has inline data: e2fsck, other than the kernel, asks then where empty values lie
 }
 
 // take marks n bytes from at on, and reports whether they are there and free.
@@ -91,7 +93,7 @@ func (t *attrArea) entry(at int) bool {
 	name := e[attrEntry:][:e[0]]
 	index, offset, value := e[1], int(le.Uint16(e[2:])), ext.Ino(le.Uint32(e[4:]))
 	size, hash := le.Uint32(e[8:]), le.Uint32(e[12:])
-	if t.block != 0 && index == 0 {
+	if index == 0 && (t.block != 0 || len(name) == 0) {
 		t.bad(at+1, "a name without a prefix")
 		return false
 	}
@@ -103,7 +105,7 @@ func (t *attrArea) entry(at int) bool {
 	padded := (int(min(size, maxAttrSize)) + 3) &^ 3
 	from := t.base + offset
 	switch {
-	case size > maxAttrSize || from+int(size) > len(t.b) && (size > 0 || t.block != 0 || index == layout.XattrSystem):
+	case size > maxAttrSize || from+int(size) > len(t.b) && (size > 0 || t.block != 0 || index == layout.XattrSystem || t.inline):
 		t.bad(at+8, "the value of an attribute is said to be %d bytes long, from byte %d on", size, from)
 		return false
 	case size > 0 && !t.take(from, padded):
@@ -136,7 +138,7 @@ func (w *worker) body(in *ext.Inode) {
 		return
 	}
 	if len(b) > 4 && le.Uint32(b) == layout.XattrMagic {
-		w.area = attrArea{a: w.a, ino: in.Ino, b: b, off: in.Offset + int64(at), base: 4, taken: w.area.taken, refs: &w.values}
+		w.area = attrArea{a: w.a, ino: in.Ino, b: b, off: in.Offset + int64(at), base: 4, taken: w.area.taken, refs: &w.values, inline: in.HasInline()}
 		w.area.check(4)
 	}
 	if in.HasInline() && f.Super.Incompat&layout.IncompatInlineData != 0 {

@@ -115,6 +115,8 @@ func (b *bitmapCheck) blocks(n uint32) (free uint64, ok bool) {
 		if err := a.fs.ReadBlock(stored[:a.fs.BlockSize()], g.BlockBitmap); err != nil {
 			return 0, false // told by the checksum
 		}
+		_, bits := a.claims.clusters(a.fs.GroupStart(n), uint64(a.fs.GroupBlocks(n)))
+		b.padding(n, "block", g.BlockBitmap, bits)
 	}
 	first, total := a.claims.clusters(a.fs.GroupStart(n), uint64(a.fs.GroupBlocks(n)))
 	if total > uint64(a.fs.BlockSize())*8 || first >= a.claims.used.n {
@@ -160,6 +162,7 @@ func (b *bitmapCheck) inodes(n uint32) (free, dirs uint64, ok bool) {
 		if err := a.fs.ReadBlock(stored[:a.fs.BlockSize()], g.InodeBitmap); err != nil {
 			return 0, 0, false
 		}
+		b.padding(n, "inode", g.InodeBitmap, uint64(a.fs.Super.InodesPerGroup))
 	}
 	first := uint64(a.fs.FirstInode(n))
 	if first > uint64(a.fs.InodesCount()) {
@@ -181,6 +184,22 @@ func (b *bitmapCheck) inodes(n uint32) (free, dirs uint64, ok bool) {
 	tell(idle, "inodes are marked in the inode bitmap and are not in use")
 	tell(missing, "inodes are in use and not marked in the inode bitmap")
 	return free, dirs, true
+}
+
+// padding tells where bits behind the last of a group, of n, are clear in the bitmap at hand.
+// They stand for nothing, and ext4_mark_bitmap_end (fs/ext4/ialloc.c) sets them all.
+func (b *bitmapCheck) padding(group uint32, what string, bitmap ext.Block, n uint64) {
+	end := uint64(b.a.fs.BlockSize()) * 8
+	var unset diff
+	for i := n &^ 63; i < end; i += 64 {
+		m, _ := mask(max(n, i)-i, 64)
+		unset.note(i, m&^le.Uint64(b.stored[i/8:]))
+	}
+	if unset.n > 0 {
+		b.a.add(Finding{Kind: BitmapMismatch, HasGroup: true, Group: group, What: what,
+			Offset: b.a.fs.BlockOffset(bitmap) + int64(unset.first/8),
+			Detail: sprintf("group %d: %d bits of the %s bitmap behind the last %s are clear, and padding is set", group, unset.n, what, what)})
+	}
 }
 
 // usedInodes gives 64 inodes from first on as bits: those in use, and the

@@ -38,7 +38,9 @@ func (m *mutant) fields() []field {
 			what  string
 			block ext.Block
 		}{{"block", g.BlockBitmap}, {"inode", g.InodeBitmap}} {
-			stretch(fmt.Sprintf("%s bitmap %d", b.what, n), f.BlockOffset(b.block), 6, 1, func() { m.sealBitmap(n, g, b.what) })
+			seal := func() { m.sealBitmap(n, g, b.what) }
+			stretch(fmt.Sprintf("%s bitmap %d", b.what, n), f.BlockOffset(b.block), 6, 1, seal)
+			stretch(fmt.Sprintf("end of %s bitmap %d", b.what, n), f.BlockOffset(b.block+1)-2, 2, 1, seal)
 		}
 	}
 	for _, in := range m.inodes() {

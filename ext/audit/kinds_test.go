@@ -94,6 +94,20 @@ func TestKinds(t *testing.T) {
 			audit.BitmapMismatch, "", ""},
 		{"a bit of the inode bitmap", "small", func(e *exttest.Editor) { e.Block(bin.Uint32(e.Group(0)[4:]))[2] ^= 1 },
 			audit.BitmapMismatch, "", ""},
+		{"an attribute without a name", "small-inline", func(e *exttest.Editor) {
+			e.Inode(e.Ino("/dir"))[0xba] = 1 // behind system.data, in what ended the list
+			e.SealInode(e.Ino("/dir"))
+		}, audit.BadXattr, "/dir", "it reads such an attribute, which nothing makes"},
+		{"an empty value that lies nowhere", "small-inline", func(e *exttest.Editor) {
+			b := e.Inode(e.Ino("/dir"))[0xb8:] // as above, with a name
+			b[0], b[1], b[16] = 1, 1, 'x'
+			bin.PutUint16(b[2:], 4096)
+			e.SealInode(e.Ino("/dir"))
+		}, audit.BadXattr, "/dir", ""},
+		{"padding of an inode bitmap", "small", func(e *exttest.Editor) { e.Block(bin.Uint32(e.Group(1)[4:]))[1023] ^= 1 },
+			audit.BitmapMismatch, "", ""},
+		{"padding of the last block bitmap", "small-ext2", func(e *exttest.Editor) { e.Block(bin.Uint32(e.Group(1)))[1023] ^= 0x80 },
+			audit.BitmapMismatch, "", ""},
 		{"an inode in a bad block", "small-ext2", func(e *exttest.Editor) {
 			bin.PutUint32(e.Inode(1)[0x28:], bin.Uint32(e.Group(0)[8:])+5)
 			e.SealInode(1)
