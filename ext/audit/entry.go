@@ -136,7 +136,7 @@ func (w *worker) name(b *links.Block, e *layout.Dirent, hash uint64) {
 // target judges what the entry names.
 func (w *worker) target(b *links.Block, e *layout.Dirent) {
 	a, t := w.a, w.a.tree
-	if e.Ino >= a.firstFile && t.InUse(e.Ino) && e.Type != layout.FTUnknown && e.Type == layout.FTOfMode(t.Type(e.Ino)) && !a.doubtful.has(uint64(e.Ino)) {
+	if e.Ino >= a.firstFile && t.InUse(e.Ino) && e.Type != layout.FTUnknown && e.Type == layout.FTOfMode(t.Type(e.Ino)) && !a.doubtful.has(uint64(e.Ino)) && a.unusable == nil {
 		return // nearly always
 	}
 	switch {
@@ -146,6 +146,8 @@ func (w *worker) target(b *links.Block, e *layout.Dirent) {
 	case a.fs.Reserved(e.Ino) || a.ownNumber(e.Ino):
 		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, which is reserved", e.Ino))
 		return
+	case a.unusable != nil && a.unusable.has(uint64(e.Ino)):
+		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, which lies in a bad block", e.Ino))
 	case !t.InUse(e.Ino):
 		a.addEntry(DanglingEntry, b, e, fmt.Sprintf("names inode %d, which is not in use", e.Ino))
 	}

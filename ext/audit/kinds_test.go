@@ -112,6 +112,14 @@ func TestKinds(t *testing.T) {
 			bin.PutUint32(e.Inode(1)[0x28:], bin.Uint32(e.Group(0)[8:])+5)
 			e.SealInode(1)
 		}, audit.BitmapMismatch, "", ""},
+		{"a name for an inode in a bad block", "matrix/ext2-1k", func(e *exttest.Editor) {
+			bin.PutUint32(e.Inode(1)[0x28:], bin.Uint32(e.Group(0)[8:])+4)
+		}, audit.DanglingEntry, "/types", ""},
+		{"a list of bad blocks that lies in metadata", "matrix/ext2-1k", func(e *exttest.Editor) {
+			bin.PutUint32(e.Inode(1)[0x58:], 32) // which reserved descriptors have
+		}, audit.BadBlockPointer, "@1", ""},
+		{"a flag of the list of bad blocks", "matrix/ext2-1k", func(e *exttest.Editor) { e.Inode(1)[0x22] |= 8 },
+			audit.BadInode, "@1", ""},
 		{"free blocks of a group", "small", func(e *exttest.Editor) { e.Group(1)[0x0c]++; e.SealGroup(1) }, audit.FreeCount, "", ""},
 		{"directories of a group", "small", func(e *exttest.Editor) { e.Group(0)[0x10]++; e.SealGroup(0) }, audit.FreeCount, "", ""},
 		{"free inodes in all", "small", func(e *exttest.Editor) { e.Superblock()[0x10]++; e.SealSuperblock() }, audit.FreeCount, "", ""},

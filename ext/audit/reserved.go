@@ -55,14 +55,19 @@ func (a *auditor) badBlocks() {
 	if in.Mode != 0 || in.UID&0xffff != 0 || in.GID&0xffff != 0 || in.Links != 0 || in.HasInline() || in.FileACL&(1<<32-1) != 0 || !in.ChecksumOK && !allZero(in.Raw) {
 		a.add(Finding{Kind: BadInode, Ino: in.Ino, Offset: in.Offset, Detail: "the inode of bad blocks is not that: it has a mode, an owner, links or attributes"})
 	}
+	a.workers[0].flags(in)
 	if in.HasInline() || in.Flags&layout.FlagExtents == 0 && allZero(in.Block[:]) {
 		return
 	}
 	told := 0 // looks at where a block lies, which take a while
 	m := mapWalk{a: a, budget: a.nodes}
 	m.reset(in, false)
-	m.block = func(b ext.Block, n uint64, _ int64) {
-		if a.claims.isMeta(b) && told < 100 {
+	m.block = func(b ext.Block, n uint64, logical int64) {
+		switch {
+		case logical < 0 && a.claims.isMeta(b):
+			a.add(Finding{Kind: BadBlockPointer, Ino: in.Ino, HasBlock: true, Block: b, Offset: in.Offset + 0x28,
+				Detail: sprintf("block %d of the list of bad blocks is one of the file system's metadata", b)})
+		case a.claims.isMeta(b) && told < 100:
 			if told++; !a.misplaced(b) {
 				a.claims.quiet(b, n)
 				a.retire(b, n)
