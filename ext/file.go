@@ -115,6 +115,12 @@ func (f *FS) Copy(w io.Writer, in *Inode) (int64, error) {
 	if !f.hasMap(in) {
 		b, err := f.inlineContent(in)
 		n, werr := w.Write(b)
+		if rest := in.size - uint64(n); err == nil && werr == nil && in.HasInline() && rest > 0 {
+			c := copier{w: w, written: int64(n)}
+			c.holes, _ = w.(HoleWriter)
+			werr = c.zeros(int64(rest))
+			return c.written, werr
+		}
 		return int64(n), errors.Join(err, werr)
 	}
 	c := copier{fs: f, w: w, left: int64(min(in.size, math.MaxInt64))}
@@ -227,7 +233,8 @@ func (c *copier) zeros(n int64) error {
 }
 
 // inlineContent is what i_block and the xattr system.data hold of a file whose
-// contents are in its inode. Other inodes without a map have none.
+// contents are in its inode; a regular file may be larger, and ends in zeros then. Other
+// inodes without a map have none.
 func (f *FS) inlineContent(in *Inode) ([]byte, error) {
 	if !in.HasInline() || !f.hasIncompat(layout.IncompatInlineData) {
 		if in.FastSymlink() {
@@ -241,7 +248,8 @@ func (f *FS) inlineContent(in *Inode) ([]byte, error) {
 	}
 	tail, _, err := f.inlineTail(in)
 	b := layout.InlineContent(in.Block[:], tail, int64(min(in.size, uint64(f.inodeSize))))
-	if err == nil && uint64(len(b)) < in.size {
+	// Of a file the rest reads as zeros: ext4_read_inline_folio (fs/ext4/inline.c).
+	if err == nil && uint64(len(b)) < in.size && (!in.IsRegular() || in.size > f.maxSize(in)) {
 		err = corrupt("inline data", "i_size", in.Offset+4, in.size)
 	}
 	return b, err
@@ -285,10 +293,10 @@ func (l *errorList) add(err error) {
 
 func (l *errorList) join() error { return errors.Join(l.errs...) }
 
-// CheckSize reports a size that no map of the inode's kind can reach: a
-// *layout.CorruptError, or nil.
+// CheckSize reports a size that no map of the inode's kind can reach, nor a file whose
+// contents are in the inode: a *layout.CorruptError, or nil.
 func (f *FS) CheckSize(in *Inode) error {
-	if f.hasMap(in) && in.size > f.maxSize(in) {
+	if (f.hasMap(in) || in.HasInline() && in.IsRegular()) && in.size > f.maxSize(in) {
 		return corrupt("inode", "i_size", in.Offset+4, in.size)
 	}
 	return nil

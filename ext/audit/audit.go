@@ -165,18 +165,19 @@ type auditor struct {
 	nodes   *ext.NodeBudget
 	claims  *claims
 
-	listed     map[ext.Ino]bool  // on a list of orphans
-	orphanACLs map[ext.Block]int // how many of those refer to a block of attributes
-	doubtful   *bitSet           // inodes whose type cannot be believed
-	unusable   *bitSet           // inodes that lie in bad blocks, nil without such
-	valued     links.Set         // inodes that an attribute refers to
-	lacks      layout.InodeFlags // flags that mean nothing here
-	firstFile  ext.Ino           // numbers from here on are none that the superblock names
-	pending    bool              // recovery is
-	thorough   bool              // no inode is left to a glance
-	oddTimes   bool              // are looked for
-	blockBits  uint              // log2 of the block size in bytes
-	bigTimes   bool              // times of the superblock are later than inode numbers
+	listed      map[ext.Ino]bool  // on a list of orphans
+	fileOrphans bool              // the orphan file lists some
+	orphanACLs  map[ext.Block]int // how many of those refer to a block of attributes
+	doubtful    *bitSet           // inodes whose type cannot be believed
+	unusable    *bitSet           // inodes that lie in bad blocks, nil without such
+	valued      links.Set         // inodes that an attribute refers to
+	lacks       layout.InodeFlags // flags that mean nothing here
+	firstFile   ext.Ino           // numbers from here on are none that the superblock names
+	pending     bool              // recovery is
+	thorough    bool              // no inode is left to a glance
+	oddTimes    bool              // are looked for
+	blockBits   uint              // log2 of the block size in bytes
+	bigTimes    bool              // times of the superblock are later than inode numbers
 
 	mu         sync.Mutex
 	findings   []*Finding // there are many, and they are large

@@ -123,9 +123,15 @@ func (b *bitmapCheck) blocks(n uint32) (free uint64, ok bool) {
 		return 0, false
 	}
 	total = min(total, a.claims.used.n-first)
+	var unmarked diff
 	if b.forced != nil {
 		for i := uint64(0); i < total; i += 64 {
-			le.PutUint64(stored[i/8:], le.Uint64(stored[i/8:])|b.forced.word(first+i))
+			m, _ := mask(0, min(64, total-i))
+			word, forced := le.Uint64(stored[i/8:]), b.forced.word(first+i)
+			if !uninit {
+				unmarked.note(i, forced&^word&m)
+			}
+			le.PutUint64(stored[i/8:], word|forced)
 		}
 	}
 	free, idle, missing := compare(stored, total, func(i uint64) uint64 { return a.claims.used.word(first + i) })
@@ -141,6 +147,8 @@ func (b *bitmapCheck) blocks(n uint32) (free uint64, ok bool) {
 	}
 	tell(idle, "blocks or clusters are marked in the block bitmap and nothing uses them")
 	tell(missing, "blocks or clusters are in use and not marked in the block bitmap")
+	// e2fsck takes these to be marked, the kernel to be free.
+	tell(unmarked, "blocks or clusters are metadata of groups whose bitmap was never written, and not marked in this one")
 	if uninit && missing.n > 0 {
 		a.add(Finding{Kind: BadSuperblock, HasGroup: true, Group: n, Offset: g.Offset + 0x12,
 			Detail: sprintf("group %d: its block bitmap is flagged as never written, and blocks of it are in use", n)})

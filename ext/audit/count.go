@@ -71,6 +71,7 @@ func (a *auditor) orphans() {
 	}
 	for _, l := range listed {
 		a.listed[l.Ino] = true
+		a.fileOrphans = a.fileOrphans || l.Source == links.SourceFile
 		in, err := a.fs.Inode(l.Ino)
 		if err != nil {
 			continue

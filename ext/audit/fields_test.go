@@ -23,6 +23,7 @@ import (
 )
 
 var fieldChanges = flag.Int("fields", 10, "how many fields of each image TestFields changes; 0 for every one, in several ways")
+var fieldImages = flag.String("field-images", strings.Join(featureSets, " "), "the images whose fields TestFields changes")
 
 // featureSets are the images whose fields are changed.
 var featureSets = []string{"matrix/ext2-1k", "matrix/ext3-1k", "matrix/ext4-1k", "matrix/ext4-4k", "matrix/bigalloc-16k", "matrix/ea-inode-1k",
@@ -35,7 +36,7 @@ var featureSets = []string{"matrix/ext2-1k", "matrix/ext3-1k", "matrix/ext4-1k",
 func TestFields(t *testing.T) {
 	e2fsck := exttest.Tool(t, "e2fsck")
 	var all tally
-	for number, name := range featureSets {
+	for number, name := range strings.Fields(*fieldImages) {
 		t.Run(strings.TrimPrefix(name, "matrix/"), func(t *testing.T) {
 			m := newMutant(t, name)
 			fields := m.fields()

@@ -45,6 +45,7 @@ func (w *worker) inode(in *ext.Inode) {
 	case in.Links == 0:
 		return
 	case in.Ino == a.fs.Super.OrphanFileInum && a.fs.Super.Compat&layout.CompatOrphanFile != 0:
+		w.flags(in)
 		w.ownFile(in, "orphan file")
 		return
 	}

@@ -28,14 +28,20 @@ func (a *auditor) orphanFile() {
 	if in.Size()%bs != 0 {
 		a.add(Finding{Kind: BadSize, Ino: in.Ino, Offset: in.Offset + 4, Detail: sprintf("the size of the orphan file is %d bytes, not whole blocks", in.Size())})
 	}
-	blocks, b := uint64(0), make([]byte, bs)
+	if s.ROCompat&layout.ROCompatOrphanPresent != 0 && !a.pending && !a.fileOrphans {
+		a.badSuper(0x64, "orphan_present is set, and the orphan file lists nothing")
+	}
+	blocks, hole, b := uint64(0), false, make([]byte, bs)
 	m := mapWalk{a: a, budget: a.nodes}
 	m.block = func(at ext.Block, n uint64, logical int64) {
 		if logical < 0 {
 			return
 		}
+		hole = hole || uint64(logical) != blocks
+		from := blocks
+		blocks += n
 		for i := range n {
-			if blocks++; blocks > maxOrphanBlocks || !s.MetadataCsum() || a.fs.ReadBlock(b, at+ext.Block(i)) != nil {
+			if from+i >= maxOrphanBlocks || !s.MetadataCsum() || a.fs.ReadBlock(b, at+ext.Block(i)) != nil {
 				return
 			}
 			stored, computed, ok := layout.OrphanChecksum(b, a.fs.InodeSeed(in), at+ext.Block(i))
@@ -46,8 +52,8 @@ func (a *auditor) orphanFile() {
 	}
 	m.reset(in, true)
 	m.walk()
-	if blocks < min(in.Size()/bs, maxOrphanBlocks) {
+	if blocks < in.Size()/bs || hole {
 		a.add(Finding{Kind: BadSuperblock, Ino: in.Ino, Offset: in.Offset + 0x28,
-			Detail: sprintf("the orphan file has %d blocks of %d", blocks, in.Size()/bs)})
+			Detail: sprintf("of the orphan file %d blocks are mapped, where there should be %d without a hole", blocks, in.Size()/bs)})
 	}
 }

@@ -113,6 +113,9 @@ func (a *auditor) features() {
 	if s.CreatorOS == osHurd && s.Incompat&layout.IncompatFiletype != 0 {
 		a.badSuper(0x60, "filetype is set, which the Hurd does not know")
 	}
+	if s.Incompat&layout.IncompatCasefold != 0 && s.Encoding != 1 {
+		a.badSuper(0x27c, "s_encoding is %d: casefold knows UTF-8 12.1 only, which is 1", s.Encoding)
+	}
 	resize := s.Compat&layout.CompatResizeInode != 0
 	if s.Incompat&layout.IncompatMetaBG != 0 {
 		descs := (uint64(a.fs.GroupCount())*uint64(s.DescBytes()) + uint64(a.fs.BlockSize()) - 1) / uint64(a.fs.BlockSize())
