@@ -127,7 +127,7 @@ func (o *auditOptions) run(ctx context.Context, e *env, name string) error {
 		return o.listHidden(ctx, e, v)
 	}
 	p := o.progress(e, "audit")
-	result, err := audit.Run(ctx, v.fs, audit.Options{Skip: skip, MountedAt: o.mountedAt, Past: v.memoryOnce(), Progress: p.set})
+	result, err := audit.Run(ctx, v.fs, audit.Options{Skip: skip, MountedAt: o.mountedAt, Past: v.memory(true), Progress: p.set})
 	p.end()
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ func (x *exporter) flush() {
 // the order of their numbers, then what the audit, the journal and freed space tell.
 func (x *exporter) all(scan bool) error {
 	p := x.out.progress(x.e, "audit")
-	result, err := audit.Run(x.ctx, x.v.fs, audit.Options{Past: x.v.memory(), Progress: p.set})
+	result, err := audit.Run(x.ctx, x.v.fs, audit.Options{Past: x.v.memory(false), Progress: p.set})
 	p.end()
 	if err != nil {
 		return err
@@ -201,7 +201,7 @@ func (x *exporter) entries(dir *ext.Inode, budget *ext.DirBudget) {
 }
 
 func (x *exporter) symlinks(t *links.Tree) error {
-	all, err := t.Symlinks(x.ctx, links.SymlinkOptions{Past: x.v.memory()})
+	all, err := t.Symlinks(x.ctx, links.SymlinkOptions{Past: x.v.memory(false)})
 	if err != nil {
 		return err
 	}

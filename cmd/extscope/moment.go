@@ -74,20 +74,12 @@ func (o *opened) log() (*history.Log, error) {
 }
 
 // memory is what is remembered of names that are gone: the log is read only when
-// somebody asks.
-func (o *opened) memory() links.Past {
+// somebody asks. With once nobody asks again: what it takes is let go of then.
+func (o *opened) memory(once bool) links.Past {
 	if o.view.Journal == nil {
 		return nil
 	}
-	return lazyPast{o, false}
-}
-
-// memoryOnce is memory that is asked once: what it takes is let go of then.
-func (o *opened) memoryOnce() links.Past {
-	if o.view.Journal == nil {
-		return nil
-	}
-	return lazyPast{o, true}
+	return lazyPast{o, once}
 }
 
 type lazyPast struct {

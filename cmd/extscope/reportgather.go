@@ -63,7 +63,7 @@ func (c *caseReport) gather(ctx context.Context) error {
 		c.verify()
 	}
 	p := c.progress(c.env, "audit")
-	result, err := audit.Run(ctx, v.fs, audit.Options{MountedAt: c.mountedAt, Past: v.memory(), Progress: p.set})
+	result, err := audit.Run(ctx, v.fs, audit.Options{MountedAt: c.mountedAt, Past: v.memory(false), Progress: p.set})
 	p.end()
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (c *caseReport) gather(ctx context.Context) error {
 	if c.hardLinks, err = tree.HardLinks(ctx); err != nil {
 		return err
 	}
-	if c.symlinks, err = tree.Symlinks(ctx, links.SymlinkOptions{MountedAt: c.mountedAt, Past: v.memory()}); err != nil {
+	if c.symlinks, err = tree.Symlinks(ctx, links.SymlinkOptions{MountedAt: c.mountedAt, Past: v.memory(false)}); err != nil {
 		return err
 	}
 	var damage []error

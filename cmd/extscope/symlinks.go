@@ -69,7 +69,7 @@ func (o *symlinksOptions) run(ctx context.Context, e *env, name string) error {
 	if err != nil {
 		return err
 	}
-	options := links.SymlinkOptions{MountedAt: o.mountedAt, Past: v.memory()}
+	options := links.SymlinkOptions{MountedAt: o.mountedAt, Past: v.memory(false)}
 	if o.states != nil {
 		options.Keep = func(s *links.Symlink) bool { return slices.Contains(o.states, s.State) || o.exitCode && bad(s) }
 	}

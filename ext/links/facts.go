@@ -22,7 +22,7 @@ import (
 // survey runs.
 type facts struct {
 	words []uint32
-	pages []atomic.Pointer[[pageInodes]many]
+	pages []atomic.Pointer[[pageInodes]counts]
 	dirs  []dirFacts // by number, all that have the type, in use or not
 	// parents is nil unless there are more directories than fit a word: what would stand
 	// there stands here.
@@ -30,8 +30,8 @@ type facts struct {
 	parts   [][]dirFacts // by worker, until all are known
 }
 
-// many are counts that do not fit a word.
-type many struct {
+// counts are what does not fit a word.
+type counts struct {
 	stored  uint16 // where the word has countMost
 	counted uint32 // what goes beyond countMost
 }
@@ -72,7 +72,7 @@ const (
 )
 
 func newFacts(n, workers int) facts {
-	return facts{words: make([]uint32, n), pages: make([]atomic.Pointer[[pageInodes]many], n/pageInodes+1), parts: make([][]dirFacts, workers)}
+	return facts{words: make([]uint32, n), pages: make([]atomic.Pointer[[pageInodes]counts], n/pageInodes+1), parts: make([][]dirFacts, workers)}
 }
 
 var errTooManyDirs = errors.New("directory left out: there are too many")
@@ -95,13 +95,13 @@ func (f *facts) set(w int, ino Ino, kind, state, links uint16) {
 	f.words[ino] = word | uint32(links)<<storedShift
 }
 
-// gather is called when all inodes are set, before any name is counted. It gives the
-// directories that there is no room for.
-func (f *facts) gather() (tooMany []dirFacts) {
+// gather is called when all inodes are set, before any name is counted. Of more than most
+// directories it gives those that there is no room for, and forgets them.
+func (f *facts) gather(most int) (tooMany []dirFacts) {
 	f.dirs = sortParts(f.parts, func(a, b dirFacts) int { return cmp.Compare(a.ino, b.ino) })
 	f.parts = nil
-	if len(f.dirs) > dirsMost {
-		f.dirs, tooMany = f.dirs[:dirsMost], f.dirs[dirsMost:]
+	if len(f.dirs) > most {
+		f.dirs, tooMany = f.dirs[:most], f.dirs[most:]
 		for _, d := range tooMany {
 			f.words[d.ino] = 0
 		}
@@ -116,11 +116,11 @@ func (f *facts) gather() (tooMany []dirFacts) {
 }
 
 // many gives the counts of an inode that do not fit its word.
-func (f *facts) many(ino Ino) *many {
+func (f *facts) many(ino Ino) *counts {
 	p := &f.pages[ino/pageInodes]
 	page := p.Load()
 	if page == nil {
-		p.CompareAndSwap(nil, new([pageInodes]many))
+		p.CompareAndSwap(nil, new([pageInodes]counts))
 		page = p.Load()
 	}
 	return &page[ino%pageInodes]

@@ -37,7 +37,7 @@ func testFacts(t *testing.T, dirs int) {
 			f.set(0, ino, layout.ModeRegular, stateEA, linksOf(ino))
 		}
 	}
-	if list := f.gather(); list != nil || (f.parents != nil) != (dirs > parentMost) {
+	if list := f.gather(dirsMost); list != nil || (f.parents != nil) != (dirs > parentMost) {
 		t.Fatal(len(list), f.parents != nil)
 	}
 	place := func(dir Ino) uint32 {
@@ -133,7 +133,7 @@ func TestFactsPlain(t *testing.T) {
 		f := newFacts(2, 1)
 		f.set(0, 0, tt.kind, tt.state, tt.links)
 		f.set(0, 1, layout.ModeDir, 0, 2)
-		f.gather()
+		f.gather(dirsMost)
 		for range tt.names {
 			if tt.dir == 0 {
 				f.count(0, 0)
@@ -144,6 +144,27 @@ func TestFactsPlain(t *testing.T) {
 		if f.plain(0) != tt.plain {
 			t.Errorf("%s: plain is %v", name, f.plain(0))
 		}
+	}
+}
+
+// TestFactsTooMany has more directories than there is room for.
+func TestFactsTooMany(t *testing.T) {
+	f := newFacts(10, 2)
+	for ino := range Ino(10) {
+		f.set(int(ino)%2, ino, layout.ModeDir, 0, 2)
+	}
+	left := f.gather(7)
+	if len(left) != 3 || left[0].ino != 7 || len(f.dirs) != 7 {
+		t.Fatal(left, len(f.dirs))
+	}
+	for ino := range Ino(10) {
+		f.count(ino, f.place(6))
+		if f.linked(ino) != (ino < 7) || f.parent(ino) != 6 || f.names(ino) != 1 {
+			t.Errorf("inode %d: in use %v, parent %d, %d names", ino, f.linked(ino), f.parent(ino), f.names(ino))
+		}
+	}
+	if f.place(7) != 0 || f.state(7) != 0 {
+		t.Errorf("a directory that was left out stands at %d", f.place(7))
 	}
 }
 

@@ -266,7 +266,7 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 			h.Inode(w, in)
 		}
 	}, func(first Ino, count uint32, err error) { t.fail(first, err) })
-	for _, d := range t.inodes.gather() {
+	for _, d := range t.inodes.gather(dirsMost) {
 		t.fail(d.ino, errTooManyDirs)
 	}
 	var symlinks [][]symlinkRef

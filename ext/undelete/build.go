@@ -83,7 +83,7 @@ func (f *finder) when(c *Candidate, l *life) {
 // asOf says that something is as of a transaction: in the same words for many files, as most
 // of a folder go in one.
 func (f *finder) asOf(what string, tx int) string {
-	of := transactionOf{what, tx}
+	of := saying{what, tx}
 	text := f.said[of]
 	if text == "" {
 		t := &f.log.Transactions()[tx]
@@ -93,7 +93,7 @@ func (f *finder) asOf(what string, tx int) string {
 	return text
 }
 
-type transactionOf struct {
+type saying struct {
 	what string
 	tx   int
 }

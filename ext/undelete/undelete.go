@@ -175,7 +175,7 @@ type finder struct {
 	dirsNow      []Ino // directories that are there, until their names are read
 	telling      sync.Mutex
 	told         map[string]bool // bounds that were met
-	said         map[transactionOf]string
+	said         map[saying]string
 	hidden       map[int]bool       // transactions in which blocks may have been taken and freed, unseen
 	dirs         map[lifeKey][]byte // paths of directories, nil where there is none
 	pathBytes    int                // that they take
@@ -204,7 +204,7 @@ func Find(ctx context.Context, v *replay.View, o Options) (*Result, error) {
 func search(ctx context.Context, v *replay.View, o Options) (*finder, error) {
 	seed := maphash.MakeSeed()
 	f := &finder{o: o, view: v, fs: v.FS, running: inUse(v), csum: v.FS.Super.MetadataCsum(), lives: lives{seed: seed}, full: map[lifeKey]state{}, older: map[lifeKey][]state{},
-		dirs: map[lifeKey][]byte{}, today: generations{}, names: names{seed: seed}, now: nowNames{seed: seed}, told: map[string]bool{}, said: map[transactionOf]string{}, shrunk: map[int]bool{}, former: newFormerWork(&o), result: &Result{}}
+		dirs: map[lifeKey][]byte{}, today: generations{}, names: names{seed: seed}, now: nowNames{seed: seed}, told: map[string]bool{}, said: map[saying]string{}, shrunk: map[int]bool{}, former: newFormerWork(&o), result: &Result{}}
 	l, err := history.Open(v)
 	switch {
 	case err == nil:
