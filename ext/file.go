@@ -48,6 +48,23 @@ func (r *File) Err() error { return r.err }
 // Size is the file's size in bytes.
 func (r *File) Size() int64 { return int64(min(r.in.size, math.MaxInt64)) }
 
+// Place gives the byte of the file system where byte off of the file lies, 0 where it
+// lies nowhere or in the inode.
+func (r *File) Place(off int64) int64 {
+	i := r.runAt(off)
+	if i == len(r.runs) || off < int64(r.runs[i].Logical)<<r.fs.blockBits {
+		return 0
+	}
+	return r.fs.bytes(r.runs[i].Physical) + off - int64(r.runs[i].Logical)<<r.fs.blockBits
+}
+
+// runAt finds the first run that ends behind byte off.
+func (r *File) runAt(off int64) int {
+	return sort.Search(len(r.runs), func(i int) bool {
+		return int64(r.runs[i].Logical+r.runs[i].Len)<<r.fs.blockBits > off
+	})
+}
+
 // ReadAt reads from byte off of the file, as io.ReaderAt.
 func (r *File) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
@@ -70,9 +87,7 @@ func (r *File) ReadAt(p []byte, off int64) (int, error) {
 		return len(p), end
 	}
 	bits := r.fs.blockBits
-	i := sort.Search(len(r.runs), func(i int) bool {
-		return int64(r.runs[i].Logical+r.runs[i].Len)<<bits > off
-	})
+	i := r.runAt(off)
 	for n := 0; n < len(p); {
 		at := off + int64(n)
 		if i == len(r.runs) {
@@ -296,8 +311,12 @@ func (l *errorList) join() error { return errors.Join(l.errs...) }
 // CheckSize reports a size that no map of the inode's kind can reach, nor a file whose
 // contents are in the inode: a *layout.CorruptError, or nil.
 func (f *FS) CheckSize(in *Inode) error {
-	if (f.hasMap(in) || in.HasInline() && in.IsRegular()) && in.size > f.maxSize(in) {
-		return corrupt("inode", "i_size", in.Offset+4, in.size)
+	size := in.size
+	if in.Type() == 0 {
+		size |= uint64(in.SizeHigh) << 32 // which has another meaning with some types
+	}
+	if (f.hasMap(in) || in.HasInline() && in.IsRegular()) && size > f.maxSize(in) {
+		return corrupt("inode", "i_size", in.Offset+4, size)
 	}
 	return nil
 }

@@ -164,6 +164,7 @@ func findingColumns() []report.Column {
 		{Key: "dir", Data: true, Optional: true},
 		{Key: "target", Data: true, Optional: true},
 		{Key: "name", Data: true, Optional: true, Name: true},
+		{Key: "id", Data: true, Optional: true},
 	}
 }
 
@@ -208,11 +209,11 @@ func findingRows(findings []*audit.Finding) iter.Seq2[report.Row, error] {
 				word(f.What), inodeList(f.Inodes), number(uint64(f.Offset), f.Offset > 0),
 				number(f.Stored, f.Counts), number(f.Counted, f.Counts),
 				number(uint64(f.Ino), f.Entry), number(uint64(f.Target), f.Entry))
+			name := report.Null()
 			if f.Entry {
-				row = append(row, report.Name(f.Name))
-			} else {
-				row = append(row, report.Null())
+				name = report.Name(f.Name)
 			}
+			row = append(row, name, number(uint64(f.ID), f.HasID))
 			if !yield(row, nil) {
 				return
 			}

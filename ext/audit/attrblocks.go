@@ -46,23 +46,24 @@ func (a *auditor) xattrBlocks(ctx context.Context) error {
 			a.xattrBlock(&area, r, n)
 		}
 	}
-	quota := a.valueInodes(values)
+	charges := a.valueInodes(values)
 	for _, r := range refs {
-		clusters := r.clusters
-		if len(quota) > 0 {
-			clusters += quota[eaOwner{ino: r.ino}]
+		count := eaCharge{clusters: r.clusters}
+		if len(charges) > 0 {
+			count = count.plus(charges[eaOwner{ino: r.ino}])
 		}
 		if r.block != 0 {
-			clusters++
-			if len(quota) > 0 {
-				clusters += quota[eaOwner{block: r.block}]
+			count.clusters++
+			if len(charges) > 0 {
+				count = count.plus(charges[eaOwner{block: r.block}])
 			}
 		}
-		if clusters == r.stored {
+		if count.clusters == r.stored && a.quotas == nil {
 			continue
 		}
 		if in, err := a.fs.Inode(r.ino); err == nil {
-			a.compareBlocks(in, clusters)
+			a.compareBlocks(in, count.clusters)
+			a.workers[0].charge(in, count.clusters, count.inodes)
 		}
 	}
 	return ctx.Err()

@@ -44,6 +44,7 @@ const (
 	LinkCount         Kind = "link-count"
 	BitmapMismatch    Kind = "bitmap-mismatch"
 	FreeCount         Kind = "free-count"
+	BadQuota          Kind = "bad-quota"
 	UnattachedInode   Kind = "unattached-inode"
 	OrphanListed      Kind = "orphan-listed"
 	RottenLink        Kind = "rotten-link"
@@ -55,7 +56,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{BadSuperblock, BadJournal, BadChecksum, BadExtent, BadBlockPointer, SharedBlock, BadSize, BadBlocksCount,
 		BadSymlink, BadXattr, BadHtree, BadInode, BadEntry, DanglingEntry, WrongFiletype, DirectoryHardLink, LinkCount,
-		UnattachedInode, BitmapMismatch, FreeCount, OrphanListed, RottenLink, SymlinkLoop, OddTime}
+		UnattachedInode, BitmapMismatch, FreeCount, BadQuota, OrphanListed, RottenLink, SymlinkLoop, OddTime}
 }
 
 // meanings says in a line what each kind of finding means.
@@ -79,6 +80,7 @@ var meanings = map[Kind]string{
 	LinkCount:         `i_links_count differs from the names counted`,
 	BitmapMismatch:    `a group's block or inode bitmap that is not what inodes use`,
 	FreeCount:         `a count of free blocks or inodes, or of directories, that bitmaps do not give`,
+	BadQuota:          `a quota file that is malformed, or not what the inodes of a user, group or project use`,
 	UnattachedInode:   `in use, and no name reaches it from the root`,
 	OrphanListed:      `on the superblock's orphan list or in the orphan file`,
 	RottenLink:        `a symlink that leads nowhere`,
@@ -117,6 +119,7 @@ type Finding struct {
 	Detail string  // in plain words
 
 	HasBlock, HasGroup bool // Block applies, or Group does
+	HasID              bool // ID applies
 	Counts             bool // Stored and Counted apply
 	Entry              bool // a finding about a directory entry: Dir, Target and Name apply
 
@@ -127,7 +130,8 @@ type Finding struct {
 	Stored, Counted uint64
 	Name            []byte
 	Inodes          []ext.Ino // all inodes that are to blame, where there are several
-	What            string    // what a bitmap or count is of: block, inode or directory
+	What            string    // what a bitmap or count is of: block, inode or directory; of a quota, space or inode
+	ID              uint32    // of the user, group or project whose quota it is about
 }
 
 // Options says what to look for; the zero value looks for everything.
@@ -164,6 +168,7 @@ type auditor struct {
 	dirs    []dirInfo           // all directories in use that take more than a look, by number
 	nodes   *ext.NodeBudget
 	claims  *claims
+	quotas  []layout.QuotaType // that the file system keeps
 
 	listed      map[ext.Ino]bool  // on a list of orphans
 	fileOrphans bool              // the orphan file lists some
@@ -202,7 +207,7 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 	a.orphanFile()
 	var plain func(int, ext.Ino, []byte) bool
 	if g := newGlance(a); g != nil && !a.thorough {
-		plain = func(_ int, ino ext.Ino, raw []byte) bool { return g.plain(ino, raw) }
+		plain = g.plain
 	}
 	t, err := links.Survey(ctx, a.fs, links.Hooks{
 		Plain:     plain,
@@ -244,7 +249,7 @@ func (a *auditor) settle(ctx context.Context) error {
 	a.rootDir()
 	a.dotdots()
 	a.indexes()
-	for _, step := range []func(context.Context) error{a.xattrBlocks, a.owners, a.orphanBlocks, a.unattached} {
+	for _, step := range []func(context.Context) error{a.xattrBlocks, a.owners, a.orphanBlocks, a.quota, a.unattached} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -265,6 +270,7 @@ func newAuditor(f *ext.FS, o Options) *auditor {
 		}
 	}
 	a.oddTimes = !a.skip(OddTime)
+	a.quotas = a.quotaTypes()
 	for range ext.Workers() {
 		w := &worker{a: a, targets: f.NewTargetReader()}
 		w.walk.a, w.walk.block, w.walk.budget = a, w.take, a.nodes

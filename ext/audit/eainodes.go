@@ -16,13 +16,21 @@ type eaOwner struct {
 	block ext.Block
 }
 
+// An eaCharge is what attributes with values in inodes of their own add to the
+// usage of an inode.
+type eaCharge struct{ clusters, inodes uint64 }
+
+func (c eaCharge) plus(d eaCharge) eaCharge {
+	return eaCharge{c.clusters + d.clusters, c.inodes + d.inodes}
+}
+
 // valueInodes judges the inodes that hold values of attributes, by the references
-// to them, and gives how many clusters they add to the counts of their owners.
-func (a *auditor) valueInodes(refs []eaRef) map[eaOwner]uint64 {
+// to them, and gives what they add to the counts of their owners.
+func (a *auditor) valueInodes(refs []eaRef) map[eaOwner]eaCharge {
 	slices.SortFunc(refs, func(x, y eaRef) int {
 		return cmp.Or(cmp.Compare(x.value, y.value), cmp.Compare(x.ino, y.ino), cmp.Compare(x.offset, y.offset))
 	})
-	quota := map[eaOwner]uint64{}
+	charges := map[eaOwner]eaCharge{}
 	cluster := uint64(a.fs.BlockSize()) * uint64(a.fs.ClusterBlocks())
 	a.valued = a.tree.NewSet()
 	for i, n := 0, 0; i < len(refs); i += n {
@@ -42,11 +50,11 @@ func (a *auditor) valueInodes(refs []eaRef) map[eaOwner]uint64 {
 			if r.block != 0 {
 				owner = eaOwner{block: r.block}
 			}
-			quota[owner] += (uint64(r.size) + cluster - 1) / cluster
+			charges[owner] = charges[owner].plus(eaCharge{(uint64(r.size) + cluster - 1) / cluster, 1})
 		}
 		a.valueCount(in, uint64(n))
 	}
-	return quota
+	return charges
 }
 
 // valueRef judges one reference. It reports whether the value counts for its

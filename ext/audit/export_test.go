@@ -24,7 +24,7 @@ func Plain(ctx context.Context, f *ext.FS) (n int, err error) {
 	}
 	count := make([]int, ext.Workers())
 	err = f.ScanRawInodes(ctx, func(w int, ino ext.Ino, raw []byte) bool {
-		if g.plain(ino, raw) {
+		if g.plain(0, ino, raw) {
 			count[w]++
 		}
 		return false

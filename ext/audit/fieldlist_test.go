@@ -53,7 +53,33 @@ func (m *mutant) fields() []field {
 		stretch(name, in.Offset, end, 2, seal)
 		m.blockFields(in, stretch)
 	}
+	m.quotaFields(stretch)
 	return list
+}
+
+// quotaFields lists fields of quota files: of the header, of what of the tree is in
+// use, and of entries.
+func (m *mutant) quotaFields(stretch func(string, int64, int, int, func())) {
+	for _, t := range []layout.QuotaType{layout.QuotaUser, layout.QuotaGroup, layout.QuotaProject} {
+		in, err := m.fs.Inode(m.fs.QuotaIno(t))
+		if err != nil {
+			continue
+		}
+		const entries = layout.QuotaEntryStart + 3*layout.QuotaEntrySize
+		file, name := m.fs.File(in), fmt.Sprintf("%s quota", t)
+		stretch(name, file.Place(0), 0x20, 2, nil)
+		for at := int64(layout.QuotaBlockSize); at < file.Size(); at += layout.QuotaBlockSize {
+			var b [layout.QuotaBlockSize]byte
+			if _, err := file.ReadAt(b[:], at); err != nil {
+				m.t.Fatal(err)
+			}
+			for i := 0; i < len(b); i += 4 {
+				if i < entries || layout.DecodeQuotaBlock(b[:]).Entries == 0 && bin.Uint32(b[i:]) != 0 {
+					stretch(fmt.Sprintf("%s at %#x", name, at+int64(i)), file.Place(at+int64(i)), 4, 4, nil)
+				}
+			}
+		}
+	}
 }
 
 // inodes picks a few inodes of each sort.

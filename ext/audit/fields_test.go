@@ -27,7 +27,7 @@ var fieldImages = flag.String("field-images", strings.Join(featureSets, " "), "t
 
 // featureSets are the images whose fields are changed.
 var featureSets = []string{"matrix/ext2-1k", "matrix/ext3-1k", "matrix/ext4-1k", "matrix/ext4-4k", "matrix/bigalloc-16k", "matrix/ea-inode-1k",
-	"matrix/encrypt-1k", "matrix/inline-data", "matrix/orphan-file", "matrix/uninit-bg", "matrix/meta-bg", "matrix/casefold"}
+	"matrix/encrypt-1k", "matrix/inline-data", "matrix/orphan-file", "matrix/uninit-bg", "matrix/meta-bg", "matrix/casefold", "matrix/quota"}
 
 // TestFields changes one field of a good image at a time, with its checksum put
 // right and without, and holds the audit against e2fsck: whenever e2fsck has

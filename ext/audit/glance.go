@@ -36,7 +36,7 @@ func newGlance(a *auditor) *glance {
 
 // plain reports whether an inode, whose checksum holds, is such a file, and then claims
 // its blocks.
-func (g *glance) plain(ino ext.Ino, raw []byte) bool {
+func (g *glance) plain(w int, ino ext.Ino, raw []byte) bool {
 	const fields = 0x98 // the end of i_crtime_extra
 	if len(raw) < fields+4 || ino < g.a.firstFile {
 		return false
@@ -56,7 +56,13 @@ func (g *glance) plain(ino ext.Ino, raw []byte) bool {
 		le.Uint32(raw[end:]) == layout.XattrMagic:
 		return false
 	}
-	return (!g.times || g.timely(raw)) && g.extents(raw)
+	if g.times && !g.timely(raw) || !g.extents(raw) {
+		return false
+	}
+	if g.a.quotas != nil {
+		g.a.workers[w].use.charge(g.a.quotas, raw, usage{uint64(le.Uint32(raw[0x1c:])) * 512, 1})
+	}
+	return true
 }
 
 // timely reports whether the times of an inode are as they should be.

@@ -20,6 +20,7 @@ type worker struct {
 	targets *ext.TargetReader
 	hashes  []nameHash // of the block at hand
 	slots   []uint16   // scratch: where hashes are
+	use     tally      // of quotas
 	dot     dotState
 	tree    dxNotes
 	torn    bool // a record of the block at hand cannot be right
@@ -120,6 +121,8 @@ func kindOf(c *layout.CorruptError) Kind {
 		return BadXattr
 	case "directory index root", "directory index node":
 		return BadHtree
+	case "quota file":
+		return BadQuota
 	case "journal superblock":
 		return BadJournal
 	case "orphan list", "orphan file", "orphan file block", "superblock", "group descriptor", "MMP block":

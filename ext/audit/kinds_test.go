@@ -35,6 +35,12 @@ func value(change func(b []byte)) func(*exttest.Editor) {
 	}
 }
 
+// quotaBlock gives block n of the user quota file of matrix/quota, whose blocks of the file
+// system lie in a row.
+func quotaBlock(e *exttest.Editor, n uint32) []byte {
+	return e.Block(e.First(3) + n/4)[n%4*1024:][:1024]
+}
+
 // TestKinds damages a good image at one field, and finds that there; e2fsck finds
 // fault with it as well, but where the reason it does not is given.
 func TestKinds(t *testing.T) {
@@ -140,6 +146,20 @@ func TestKinds(t *testing.T) {
 			"it reads a backup where the primary fails only"},
 		{"a journal that is none", "matrix/ext3-1k", func(e *exttest.Editor) { clear(e.Block(e.First(8))[:4]) }, audit.BadJournal, "", ""},
 		{"a journal said to be elsewhere too", "matrix/ext3-1k", func(e *exttest.Editor) { e.Superblock()[0xd0] = 1 }, audit.BadJournal, "", ""},
+		{"bytes that a user has by quota", "matrix/quota", func(e *exttest.Editor) { quotaBlock(e, 5)[16+0x31] ^= 0x10 }, audit.BadQuota, "@3", ""},
+		{"inodes that a user has by quota", "matrix/quota", func(e *exttest.Editor) { quotaBlock(e, 5)[16+72+0x18]++ }, audit.BadQuota, "@3", ""},
+		{"a user of whom quota does not know", "matrix/quota", func(e *exttest.Editor) {
+			clear(quotaBlock(e, 5)[16+72:][:72])
+			bin.PutUint32(quotaBlock(e, 6)[0xe8*4:], 0)
+			quotaBlock(e, 5)[8] = 4
+		}, audit.BadQuota, "@3", ""},
+		{"another owner", "matrix/quota", on("/names", func(_ *exttest.Editor, b []byte) { b[0x02] = 7 }), audit.BadQuota, "@3", ""},
+		{"another project", "matrix/quota", on("/project/own", func(_ *exttest.Editor, b []byte) { b[0x9c] = 8 }), audit.BadQuota, "@12", ""},
+		{"a quota file that is none", "matrix/quota", func(e *exttest.Editor) { quotaBlock(e, 0)[0] = 0 }, audit.BadQuota, "@3",
+			"it passes over such a file; the kernel does not mount with it"},
+		{"a quota file with a ring", "matrix/quota", func(e *exttest.Editor) { bin.PutUint32(quotaBlock(e, 3), 2) }, audit.BadQuota, "@3", ""},
+		{"a count of entries in a quota file", "matrix/quota", func(e *exttest.Editor) { quotaBlock(e, 5)[8] = 6 }, audit.BadQuota, "@3",
+			"it counts the entries of a block itself; the kernel goes by the number"},
 		{"a bad record that is unused", "small", func(e *exttest.Editor) {
 			b := e.Entry("/", "o1")
 			bin.PutUint32(b, 0)

@@ -86,6 +86,9 @@ func metadata(t *testing.T, image []byte) []spot {
 		at := f.BlockOffset(b)
 		spots = append(spots, spot{at, at + int64(f.BlockSize())}, spot{at, at + 64})
 	}
+	quota := func(ino layout.Ino) bool {
+		return ino == f.QuotaIno(layout.QuotaUser) || ino == f.QuotaIno(layout.QuotaGroup) || ino == f.QuotaIno(layout.QuotaProject)
+	}
 	for ino := layout.Ino(1); uint32(ino) <= f.InodesCount(); ino++ {
 		in, err := f.Inode(ino)
 		if err != nil || in.Links == 0 {
@@ -96,7 +99,7 @@ func metadata(t *testing.T, image []byte) []spot {
 			block(in.FileACL)
 		}
 		for r, err := range f.Map(in) {
-			if err == nil && (r.Kind == ext.Index || in.IsDir() || in.IsSymlink()) {
+			if err == nil && (r.Kind == ext.Index || in.IsDir() || in.IsSymlink() || quota(ino)) {
 				for i := range r.Len {
 					block(r.Physical + layout.Block(i))
 				}

@@ -219,6 +219,8 @@ func (a *auditor) orphanBlocks(ctx context.Context) error {
 		if in.FileACL != 0 && a.fs.InRange(in.FileACL, 1) {
 			a.claims.quiet(in.FileACL, 1)
 		}
+		// It counts until then, by what i_blocks says.
+		a.workers[0].use.charge(a.quotas, in.Raw, usage{a.fs.Blocks512(in) * 512, 1})
 	}
 	return nil
 }
