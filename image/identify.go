@@ -51,6 +51,9 @@ func known(c Content) bool {
 	return true
 }
 
+// Unknown reports whether nothing tells what the bytes are, though there are some.
+func (c Content) Unknown() bool { return c.Type == typeUnknown || c.Type == typeZeros }
+
 // String is c in a few words, safe to print: `xfs file system (label "data")`.
 func (c Content) String() string {
 	var b strings.Builder

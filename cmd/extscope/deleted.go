@@ -44,7 +44,8 @@ known that the file lay below the directory that was inode 12.
 file system that was there before, in use (technique in-use) or deleted. Superblock,
 descriptors, inode tables and journal are taken from backups and from copies in the
 log, or worked out from what is left; stderr says how. What a file system that is there
-now uses counts as overwritten.`,
+now uses counts as overwritten. Where nothing tells any more what the volume was, as
+without its beginning, that is looked for unasked.`,
 		Example: `  extscope deleted disk.img
   extscope deleted disk.img --path '/home/*' --grade intact
   extscope deleted formatted.img --former

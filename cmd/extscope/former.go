@@ -22,12 +22,16 @@ type formerState struct {
 }
 
 // openDeleted opens the evidence for what looks for deleted files: the file system, or
-// the one that was there before.
+// the one that was there before. That is looked for unasked where there is no other.
 func (v *evidence) openDeleted(ctx context.Context, e *env, out *output, name string, was bool) (*opened, *formerState, error) {
 	if !was {
 		o, err := v.open(e, name)
 		var notExt *notExtError
 		if errors.As(err, &notExt) {
+			if v.unknown(e, name) {
+				e.say(err.Error() + "; all of it is read for what is left of one")
+				return v.openFormer(ctx, e, out, name)
+			}
 			err = &notExtError{fmt.Errorf("%w; --former looks for what is left of one", notExt.err)}
 		}
 		if err == nil && e.damages > 0 {
@@ -41,6 +45,29 @@ func (v *evidence) openDeleted(ctx context.Context, e *env, out *output, name st
 	case v.noReplay || v.journal != "":
 		return nil, nil, usagef("--former goes with neither --no-replay nor --journal")
 	}
+	return v.openFormer(ctx, e, out, name)
+}
+
+// unknown reports whether the flags pick a part of the image that nothing tells what it
+// is, as where the beginning of a file system was lost.
+func (v *evidence) unknown(e *env, name string) bool {
+	if v.superblock != 0 || v.blockSize != 0 || v.noReplay || v.journal != "" {
+		return false
+	}
+	im, err := v.openImage(e, name, v.with...)
+	if err != nil {
+		return false
+	}
+	o := &opened{env: e, image: im}
+	defer o.Close()
+	if v.pickFormer(o) != nil {
+		return false
+	}
+	section := im.Section(o.part)
+	return image.Identify(section, section.Size()).Unknown()
+}
+
+func (v *evidence) openFormer(ctx context.Context, e *env, out *output, name string) (*opened, *formerState, error) {
 	im, err := v.openImage(e, name, v.with...)
 	if err != nil {
 		return nil, nil, err

@@ -56,7 +56,8 @@ that are no names elsewhere have their odd bytes spelled \xNN. DIR may not lie o
 evidence; that can be checked on Linux.
 
 --former recovers all files of the file system that was there before damage, or before
-another was made over it.
+another was made over it. Where nothing tells any more what the volume was, as without
+its beginning, that is done unasked.
 
 A run that was interrupted, or found DIR full, leaves DIR/.extscope-recover.ndjson:
 the same call again goes on from there, and writes no finished file twice; where the run
