@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/undelete"
 	"github.com/extscope/extscope/report"
 )
@@ -64,33 +65,19 @@ func (p *recoverPlan) report() *report.Report {
 	}, Summary: p.summary}
 }
 
-// rowWindow is how many rows are made at a time.
-const rowWindow = 4096
-
 // rows gives the rows of folders, or of all else.
 func (p *recoverPlan) rows(folders bool, row func(int32) report.Row) iter.Seq2[report.Row, error] {
 	return func(yield func(report.Row, error) bool) {
-		var which []int32
-		made := make([]report.Row, rowWindow)
-		give := func() bool {
-			onCores(len(which), func(i int) { made[i] = row(which[i]) })
-			for i := range which {
-				if !yield(made[i], nil) {
-					return false
-				}
-			}
-			which = which[:0]
-			return true
-		}
-		for i := range p.items {
+		for _, r := range ext.InOrder(len(p.items), func(i int) report.Row {
 			if p.items[i].folder != folders {
-				continue
+				return nil
 			}
-			if which = append(which, int32(i)); len(which) == rowWindow && !give() {
+			return row(int32(i))
+		}) {
+			if r != nil && !yield(r, nil) {
 				return
 			}
 		}
-		give()
 	}
 }
 
@@ -137,32 +124,36 @@ func (p *recoverPlan) outcome(n int32, c *undelete.Candidate) (output, size, sum
 	return output, size, sum
 }
 
+// rowCells is how many cells the longest row has.
+const rowCells = 21
+
 func (p *recoverPlan) fileRow(n int32) report.Row {
 	c := p.result.At(int(p.items[n].place))
 	output, size, sum := p.outcome(n, c)
-	return append(report.Row{
+	row := append(make(report.Row, 0, rowCells),
 		report.Str(string(c.Grade)), report.Str(string(c.Technique)), report.Str(typeWord(c.Type)), size, number(uint64(c.Ino), c.Ino != 0),
 		output, path(c.Place()), number(uint64(c.Gen), c.Ino != 0), sum,
 		coverageOf(c),
-		path(c.Target), pathList(c.Others),
-	}, append(p.commonCells(n, c), p.linkList(n))...)
+		path(c.Target), pathList(c.Others))
+	return append(p.commonCells(row, n, c), p.linkList(n))
 }
 
 func (p *recoverPlan) folderRow(n int32) report.Row {
 	c := p.result.At(int(p.items[n].place))
 	output, _, _ := p.outcome(n, c)
-	return append(report.Row{
+	row := append(make(report.Row, 0, rowCells),
 		report.Str(string(c.Grade)), report.Str(string(c.Technique)), number(uint64(c.Ino), c.Ino != 0),
-		output, path(c.Place()), number(uint64(c.Gen), c.Ino != 0),
-	}, p.commonCells(n, c)...)
+		output, path(c.Place()), number(uint64(c.Gen), c.Ino != 0))
+	return p.commonCells(row, n, c)
 }
 
-func (p *recoverPlan) commonCells(n int32, c *undelete.Candidate) report.Row {
+// commonCells appends what files and folders both have.
+func (p *recoverPlan) commonCells(row report.Row, n int32, c *undelete.Candidate) report.Row {
 	mtime, mode, uid, gid := report.Null(), report.Null(), report.Null(), report.Null()
 	if c.In != nil {
 		mtime, mode, uid, gid = report.Time(c.In.Mtime), report.Mode(c.In.Mode), report.Uint(uint64(c.In.UID)), report.Uint(uint64(c.In.GID))
 	}
-	return report.Row{report.Str(strings.Join(c.Evidence, "; ")), report.Time(c.DeletedAt), mode, uid, gid, mtime, nameOf(c), strs(p.allNotes(n))}
+	return append(row, report.Str(strings.Join(c.Evidence, "; ")), report.Time(c.DeletedAt), mode, uid, gid, mtime, nameOf(c), strs(p.allNotes(n)))
 }
 
 // linkList are the further names that a file was, or would be, given.

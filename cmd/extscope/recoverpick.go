@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 
+	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/undelete"
 	"github.com/extscope/extscope/report"
 )
@@ -20,8 +21,8 @@ func pick(r *undelete.Result, args []string, keep func(*undelete.Candidate) bool
 		pickers[i] = newPicker(arg)
 	}
 	var picked []int32
-	for i := range r.Len() {
-		c, named := r.Outline(i), len(args) == 0
+	for i, c := range ext.InOrder(r.Len(), r.Outline) {
+		named := len(args) == 0
 		lives := c.Live && c.Technique == undelete.NameOnly
 		for _, p := range pickers {
 			switch {

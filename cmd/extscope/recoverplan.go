@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 
@@ -86,8 +87,8 @@ func (o *recoverOptions) plan(r *undelete.Result, picked []int32) *recoverPlan {
 		keys[it.key]++
 	}
 	p.placing = undelete.NewPlacement(func(yield func(*undelete.Candidate) bool) {
-		for n := range p.items {
-			if it := &p.items[n]; it.action != listIt && !yield(r.Outline(int(it.place))) {
+		for _, c := range p.outlines(func(a action) bool { return a != listIt }) {
+			if !yield(c) {
 				return
 			}
 		}
@@ -106,12 +107,8 @@ func (o *recoverOptions) plan(r *undelete.Result, picked []int32) *recoverPlan {
 		folders[it.output] = n
 	}
 	var several []int32 // files of more names than one
-	for k := range p.items {
+	for k, c := range p.outlines(func(a action) bool { return a == writeFile || a == writeLink }) {
 		it, n := &p.items[k], int32(k)
-		if it.action != writeFile && it.action != writeLink {
-			continue
-		}
-		c := r.Outline(int(it.place))
 		if it.action == writeFile {
 			what := r.Contents(c, o.reused)
 			it.size, it.data, it.blank = what.Size, what.Data, what.Size == 0 && !(c.SizeKnown && c.Size == 0)
@@ -136,6 +133,22 @@ func (o *recoverOptions) plan(r *undelete.Result, picked []int32) *recoverPlan {
 		}
 	}
 	return p
+}
+
+// outlines gives the candidates of the items with some actions, and the items' numbers.
+func (p *recoverPlan) outlines(with func(action) bool) iter.Seq2[int, *undelete.Candidate] {
+	return func(yield func(int, *undelete.Candidate) bool) {
+		for k, c := range ext.InOrder(len(p.items), func(i int) *undelete.Candidate {
+			if !with(p.items[i].action) {
+				return nil
+			}
+			return p.outline(int32(i))
+		}) {
+			if c != nil && !yield(k, c) {
+				return
+			}
+		}
+	}
 }
 
 // onCores does something for each of 0 to n-1, on all cores.

@@ -62,7 +62,9 @@ func NewPlacement(all iter.Seq[*Candidate], reserved ...string) *Placement {
 	for _, name := range reserved {
 		p.taken[name] = nobodys
 	}
+	below := false
 	for c := range all {
+		below = below || c.Path == nil && c.Below != nil
 		if c.Path != nil {
 			p.folder(parent(string(c.Path)))
 			for _, other := range c.HardLinks() {
@@ -71,6 +73,9 @@ func NewPlacement(all iter.Seq[*Candidate], reserved ...string) *Placement {
 		} else if p.none == "" && (c.Type != layout.ModeDir || c.Below != nil) {
 			p.none = p.claim(Nameless, 0, nobodys)
 		}
+	}
+	if !below {
+		return p
 	}
 	for c := range all {
 		if c.Path == nil && c.Below != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+
+	"github.com/extscope/extscope/ext"
 )
 
 // A Result is what was found. There may be millions of candidates: they are kept packed,
@@ -42,7 +44,7 @@ func (r *Result) At(i int) *Candidate {
 // Outline is At without reading from the evidence: In is nil.
 func (r *Result) Outline(i int) *Candidate { return r.pack.unpack(r.list[i]) }
 
-// All makes all candidates, in order.
+// All makes all candidates, in order and ahead of the loop, which must not change them.
 func (r *Result) All() iter.Seq[*Candidate] { return r.each(r.At) }
 
 // Outlines is All without reading from the evidence: In is nil.
@@ -50,8 +52,13 @@ func (r *Result) Outlines() iter.Seq[*Candidate] { return r.each(r.Outline) }
 
 func (r *Result) each(one func(i int) *Candidate) iter.Seq[*Candidate] {
 	return func(yield func(*Candidate) bool) {
-		for i := range r.list {
-			if r.list[i] != unkept && !yield(one(i)) {
+		for _, c := range ext.InOrder(len(r.list), func(i int) *Candidate {
+			if r.list[i] == unkept {
+				return nil
+			}
+			return one(i)
+		}) {
+			if c != nil && !yield(c) {
 				return
 			}
 		}
