@@ -182,10 +182,11 @@ func (p *recoverPlan) job(n int32) *undelete.Job {
 
 // name is what the item is known by in the journal.
 func (it *recoverItem) name() string {
+	name := hex.EncodeToString(it.key[:])
 	if it.twin > 0 {
-		return fmt.Sprintf("%x-%d", it.key, it.twin+1)
+		name += fmt.Sprintf("-%d", it.twin+1)
 	}
-	return fmt.Sprintf("%x", it.key)
+	return name
 }
 
 // action says what can be done about a candidate.
