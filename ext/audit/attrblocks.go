@@ -63,7 +63,7 @@ func (a *auditor) xattrBlocks(ctx context.Context) error {
 		}
 		if in, err := a.fs.Inode(r.ino); err == nil {
 			a.compareBlocks(in, count.clusters)
-			a.workers[0].charge(in, count.clusters, count.inodes)
+			a.workers[0].chargeClusters(in, count.clusters, count.inodes)
 		}
 	}
 	return ctx.Err()

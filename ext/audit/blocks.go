@@ -105,7 +105,7 @@ func (w *worker) blockCount(in *ext.Inode) {
 		return
 	}
 	w.a.compareBlocks(in, w.walk.clusters)
-	w.charge(in, w.walk.clusters, 0)
+	w.chargeClusters(in, w.walk.clusters, 0)
 }
 
 // storedBlocks is i_blocks, and how much of it a cluster makes.

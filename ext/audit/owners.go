@@ -220,7 +220,7 @@ func (a *auditor) orphanBlocks(ctx context.Context) error {
 			a.claims.quiet(in.FileACL, 1)
 		}
 		// It counts until then, by what i_blocks says.
-		a.workers[0].use.charge(a.quotas, in.Raw, usage{a.fs.Blocks512(in) * 512, 1})
+		a.workers[0].charge(in, usage{a.fs.Blocks512(in) * 512, 1})
 	}
 	return nil
 }

@@ -66,15 +66,19 @@ func (a *auditor) quotaTypes() (types []layout.QuotaType) {
 	return types
 }
 
-// charge counts what an inode in use has for its owners. The file system's own do not
-// count, and what holds the value of an attribute does for the inode that has that.
-func (w *worker) charge(in *ext.Inode, clusters, values uint64) {
+// charge counts what an inode has for its owners. The file system's own do not count, and
+// what holds the value of an attribute does for the inode that has that.
+func (w *worker) charge(in *ext.Inode, u usage) {
 	a := w.a
-	if a.quotas == nil || in.Ino < a.fs.FirstIno() && in.Ino != layout.RootIno || a.fs.Reserved(in.Ino) ||
-		in.Links == 0 || in.Flags&layout.FlagEAInode != 0 {
+	if a.quotas == nil || in.Ino < a.fs.FirstIno() && in.Ino != layout.RootIno || a.fs.Reserved(in.Ino) || in.Flags&layout.FlagEAInode != 0 {
 		return
 	}
-	w.use.charge(a.quotas, in.Raw, usage{clusters * uint64(a.fs.BlockSize()) * uint64(a.fs.ClusterBlocks()), 1 + values})
+	w.use.charge(a.quotas, in.Raw, u)
+}
+
+// chargeClusters is charge of an inode in use, by what was counted of it.
+func (w *worker) chargeClusters(in *ext.Inode, clusters, values uint64) {
+	w.charge(in, usage{clusters * uint64(w.a.fs.BlockSize()) * uint64(w.a.fs.ClusterBlocks()), 1 + values})
 }
 
 // quota holds the quota files against what was counted.
@@ -103,7 +107,9 @@ func (a *auditor) quotaFile(ctx context.Context, t layout.QuotaType, counted map
 		a.addError(ino, err)
 		return ctx.Err()
 	}
+	a.mu.Lock()
 	judged := !a.pending && len(a.unreadable) == 0
+	a.mu.Unlock()
 	differ := func(id uint32, what, of string, offset int64, stored, counted uint64) {
 		if stored != counted && judged {
 			a.add(Finding{Kind: BadQuota, Ino: ino, Offset: offset, HasID: true, ID: id, What: what, Counts: true, Stored: stored, Counted: counted,
@@ -111,12 +117,12 @@ func (a *auditor) quotaFile(ctx context.Context, t layout.QuotaType, counted map
 		}
 	}
 	tell := func(e ext.QuotaUse, u usage) {
-		at := func(off int64) int64 { return e.Offset + off }
+		space, inodes := e.Offset+layout.QuotaSpaceOffset, e.Offset+layout.QuotaInodesOffset
 		if e.Offset == 0 {
-			at = func(int64) int64 { return 0 }
+			space, inodes = 0, 0 // there is no entry
 		}
-		differ(e.ID, "space", "bytes", at(layout.QuotaSpaceOffset), e.Space, u.space)
-		differ(e.ID, "inode", "inodes", at(layout.QuotaInodesOffset), e.Inodes, u.inodes)
+		differ(e.ID, "space", "bytes", space, e.Space, u.space)
+		differ(e.ID, "inode", "inodes", inodes, e.Inodes, u.inodes)
 	}
 	met := map[uint32]bool{}
 	for e, err := range q.Entries() {
