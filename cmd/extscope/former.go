@@ -192,7 +192,7 @@ func (s *formerState) options() *undelete.Former {
 		return nil
 	}
 	w := s.found.Volume
-	return &undelete.Former{Other: w.Other, Mounted: w.Mounted, Used: w.Used.Meets, Lost: w.Lost, Blank: w.Blank}
+	return &undelete.Former{Other: w.Other, Mounted: w.Mounted, Used: w.Used.Meets, Lost: w.Lost, Blank: w.Blank, Guessed: w.Guessed}
 }
 
 // fields are what a summary says of it.

@@ -256,7 +256,7 @@ func (f *finder) byNumbers(v *Volume, c *clan) bool {
 			missing[g] = true
 		}
 	}
-	f.byLinks(v.FS, missing, known)
+	f.byLinks(v, missing, known)
 	f.fill(v, known)
 	v.say("inode tables: %d of %d groups have one whose place is known", len(known), v.FS.GroupCount())
 	return true

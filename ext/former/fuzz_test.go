@@ -86,7 +86,7 @@ func lookAt(t *testing.T, image []byte) {
 	if err != nil {
 		return
 	}
-	r, err := undelete.Find(ctx, v, undelete.Options{Carve: true, Former: &undelete.Former{Other: w.Other, Mounted: w.Mounted, Used: w.Used.Meets, Lost: w.Lost, Blank: w.Blank}})
+	r, err := undelete.Find(ctx, v, undelete.Options{Carve: true, Former: &undelete.Former{Other: w.Other, Mounted: w.Mounted, Used: w.Used.Meets, Lost: w.Lost, Blank: w.Blank, Guessed: w.Guessed}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package former
 
 import (
 	"github.com/extscope/extscope/ext"
+	"github.com/extscope/extscope/ext/jbd2"
 	"github.com/extscope/extscope/ext/layout"
 )
 
@@ -33,7 +34,7 @@ func (f *finder) descriptors(v *Volume) {
 		v.say("group descriptors: %d of them by copies that lie elsewhere, whose checksums hold", n)
 	}
 	before := len(known)
-	f.byLinks(v.FS, missing, known)
+	f.byLinks(v, missing, known)
 	if n := len(known) - before; n > 0 {
 		v.say("inode tables: the places of %d of them by directories whose inodes lie in them", n)
 	}
@@ -85,7 +86,8 @@ func (f *finder) copied(fs *ext.FS, missing map[uint32]bool, known map[uint32]la
 
 // byLinks takes the places of inode tables from directories that lie in them, and under
 // flex_bg those of the tables that lie beside them.
-func (f *finder) byLinks(fs *ext.FS, missing map[uint32]bool, known map[uint32]layout.GroupDesc) {
+func (f *finder) byLinks(v *Volume, missing map[uint32]bool, known map[uint32]layout.GroupDesc) {
+	fs := v.FS
 	s := fs.Super
 	bs, table := int64(fs.BlockSize()), Block(fs.TableBlocks())
 	flex := uint32(1)
@@ -122,7 +124,31 @@ func (f *finder) byLinks(fs *ext.FS, missing map[uint32]bool, known map[uint32]l
 			}
 		}
 		known[g] = layout.GroupDesc{InodeTable: best}
+		if f.inLog(fs, best, table) {
+			if v.guessed == nil {
+				v.guessed = map[uint32]bool{}
+			}
+			v.guessed[g] = true
+		}
 	}
+}
+
+// inLog reports whether what is taken for an inode table has blocks of a log among it, as
+// copies of the table in the log have. No inode begins like one.
+func (f *finder) inLog(fs *ext.FS, table, blocks Block) bool {
+	var b [12]byte
+	for i := range blocks {
+		if f.ctx.Err() != nil {
+			return true
+		}
+		if n, _ := f.r.ReadAt(b[:], fs.BlockOffset(table+i)); n < len(b) {
+			continue
+		}
+		if _, header := jbd2.DecodeHeader(b[:]); header {
+			return true
+		}
+	}
+	return false
 }
 
 // fill puts descriptors in the place of those that are lost. Where no bitmap is known

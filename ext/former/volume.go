@@ -24,9 +24,14 @@ type Volume struct {
 	Used    Spans    // what the other uses: contents there are overwritten
 	Rivals  int      // file systems that were there too, at some other time
 
-	seed uint32 // where it was derived
-	r    *reader
+	seed    uint32 // where it was derived
+	r       *reader
+	guessed map[uint32]bool
 }
+
+// Guessed reports whether what is taken for the inode table of a group, as inodes of
+// directories lie there that their blocks agree with, can be copies of it in a log.
+func (v *Volume) Guessed(group uint32) bool { return v.guessed[group] }
 
 func (v *Volume) say(format string, args ...any) {
 	v.Words = append(v.Words, fmt.Sprintf(format, args...))

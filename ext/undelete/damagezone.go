@@ -55,7 +55,43 @@ func (f *finder) damagedZones(ctx context.Context) error {
 			f.spread(b, count, lost)
 		}
 	}
+	w.torn = f.logTorn()
 	return nil
+}
+
+// logTorn reports whether damage reaches into the log, beyond its superblock: the newest
+// that is left of anything need not be the newest that there was.
+func (f *finder) logTorn() bool {
+	if f.log == nil {
+		return false
+	}
+	log := f.log.Journal.Log()
+	for n := log.Super() + 1; n < log.Blocks(); n++ {
+		off := log.Offset(n)
+		if b := Block(off / int64(f.fs.BlockSize())); off > 0 && (f.former.wiped.has(b) || f.former.doubt.has(b)) {
+			return true
+		}
+	}
+	return false
+}
+
+// staleDoubt gives the words that keep a candidate from being intact where it may be an
+// older state than the last, "" for none. What was in use is as it was, by an inode that is
+// in its own place.
+func (f *finder) staleDoubt(c *Candidate) string {
+	o := f.o.Former
+	if o == nil || o.Other {
+		return ""
+	}
+	off, placed := f.fs.InodeOffset(c.Ino)
+	if group, _ := f.fs.GroupOfInode(c.Ino); placed && o.Guessed != nil && o.Guessed(group) {
+		return "its inode lies among blocks of a log: it may be an older copy"
+	}
+	own := placed && (o.Lost == nil || !o.Lost(off, int64(f.fs.InodeSize())))
+	if !f.former.torn || own && c.inUse && c.from.where == atHome {
+		return ""
+	}
+	return "part of the log is gone: a later state of the file, or what took its blocks, may have been there"
 }
 
 // lostDescs reports whether block i of the primary group descriptors is damaged.

@@ -25,6 +25,9 @@ type Former struct {
 	Lost func(off, n int64) bool
 	// Blank reports whether they are zeros there.
 	Blank func(off, n int64) bool
+	// Guessed reports whether what is taken for the inode table of a group can be copies of
+	// it in a log.
+	Guessed func(group uint32) bool
 }
 
 // InUse is the technique of a file that was in use.
@@ -44,6 +47,7 @@ type formerWork struct {
 	wiped    bitset             // zeros about something that was lost
 	doubt    bitset             // beside something that was overwritten, up to the next that is sound
 	sound    bitset             // metadata whose checksum holds
+	torn     bool               // the log has lost more than its superblock
 	bad      int                // blocks of directories whose checksum does not hold
 }
 

@@ -165,9 +165,13 @@ func (f *finder) grade(c *Candidate) {
 			say("the inode's checksum does not hold")
 		}
 	}
+	stale := f.staleDoubt(c)
 	if c.Inline != nil || c.Type == layout.ModeSymlink && len(c.Runs) == 0 {
 		c.Grade = Intact
 		switch {
+		case stale != "":
+			c.Grade = Unproven
+			say(stale)
 		case f.csum && !authentic || f.o.Former != nil && f.o.Former.Other && !f.csum:
 			c.Grade = Unproven
 		case c.changed:
@@ -187,7 +191,7 @@ func (f *finder) grade(c *Candidate) {
 	}
 	cov := &c.Coverage
 	switch {
-	case c.Size == 0 && c.SizeKnown && c.inUse && authentic && c.complete && f.csum && c.Type == layout.ModeRegular:
+	case c.Size == 0 && c.SizeKnown && stale == "" && c.inUse && authentic && c.complete && f.csum && c.Type == layout.ModeRegular:
 		c.Grade = Intact
 	case c.Size == 0 && c.SizeKnown:
 		c.Grade = Unproven
@@ -204,6 +208,9 @@ func (f *finder) grade(c *Candidate) {
 		if c.fast {
 			say("as of a fast commit: what was written after it is not in it")
 		}
+	case stale != "":
+		c.Grade = Unproven
+		say(stale)
 	case doubt != "":
 		c.Grade = Unproven
 		say(doubt)
