@@ -14,17 +14,17 @@ import (
 // Bounds on what is read of one quota file, so that a hostile one, whose map can lead to
 // the same block any number of times, ends. The kernel keeps 14 ids in a block.
 const (
-	maxQuotaIDs   = 1 << 22
-	maxQuotaNodes = 1 << 20
-	maxQuotaSize  = 1 << 31 // that e2fsprogs opens
+	maxQuotaIDs    = 1 << 22
+	maxQuotaNodes  = 1 << 20
+	maxQuotaFaults = 1 << 16
+	maxQuotaSize   = 1 << 31 // that e2fsprogs opens
 )
 
 // A QuotaFile is one of the hidden files in which the feature quota keeps how much each
 // user, group or project uses.
 type QuotaFile struct {
 	layout.QuotaHeader
-	Inode *Inode
-	file  *File
+	file *File
 }
 
 // A QuotaUse is an entry of a quota file, and the byte of the file system it lies at.
@@ -56,7 +56,7 @@ func (f *FS) Quota(t layout.QuotaType) (*QuotaFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &QuotaFile{Inode: in, file: f.File(in)}
+	q := &QuotaFile{file: f.File(in)}
 	var b [layout.QuotaBlockSize]byte
 	if err := q.read(b[:], 0); err != nil {
 		return nil, err
@@ -98,18 +98,13 @@ func (q *QuotaFile) place(block uint32, off int) int64 {
 // file's own structure is yielded as errors of the package's kinds.
 func (q *QuotaFile) Entries() iter.Seq2[QuotaUse, error] {
 	return func(yield func(QuotaUse, error) bool) {
-		t := quotaTree{q: q, nodes: map[uint32]bool{}, fail: func(err error) bool { return yield(QuotaUse{}, err) }}
+		t := quotaTree{q: q, nodes: map[uint32]bool{}, yield: yield}
 		t.node(layout.QuotaRoot, 0, 0)
-		if t.ended {
-			return
-		}
 		slices.SortFunc(t.refs, func(x, y quotaRef) int { return cmp.Or(cmp.Compare(x.block, y.block), cmp.Compare(x.id, y.id)) })
-		for i, n := 0, 0; i < len(t.refs); i += n {
+		for i, n := 0, 0; i < len(t.refs) && !t.ended; i += n {
 			for n = 1; i+n < len(t.refs) && t.refs[i+n].block == t.refs[i].block; n++ {
 			}
-			if !t.entries(t.refs[i:i+n], yield) {
-				return
-			}
+			t.entries(t.refs[i : i+n])
 		}
 		t.free()
 	}
@@ -122,41 +117,64 @@ type quotaRef struct {
 }
 
 type quotaTree struct {
-	q     *QuotaFile
-	nodes map[uint32]bool // blocks of the tree; true for those of entries
-	refs  []quotaRef
-	fail  func(error) bool
-	ended bool // what asked wants no more, or there is too much
+	q      *QuotaFile
+	nodes  map[uint32]bool // blocks of the tree; true for those of entries
+	refs   []quotaRef
+	yield  func(QuotaUse, error) bool
+	faults int
+	ended  bool // what asked wants no more, or there is too much
 }
 
-func (t *quotaTree) tell(err error) { t.ended = t.ended || !t.fail(err) }
+// give yields an entry, fault what is wrong.
+func (t *quotaTree) give(u QuotaUse) { t.ended = t.ended || !t.yield(u, nil) }
+
+func (t *quotaTree) fault(err error) {
+	if t.ended {
+		return
+	}
+	if t.faults++; t.faults > maxQuotaFaults {
+		t.end("a quota file with more than %d faults", maxQuotaFaults)
+		return
+	}
+	t.ended = !t.yield(QuotaUse{}, err)
+}
+
+func (t *quotaTree) bad(field string, at int64, value uint32) {
+	t.fault(corrupt("quota file", field, at, uint64(value)))
+}
+
+// end gives up.
+func (t *quotaTree) end(format string, n int) {
+	t.ended = true
+	t.yield(QuotaUse{}, &UnsupportedError{fmt.Sprintf(format, n)})
+}
 
 // node reads a block of the tree, which has the ids whose higher bytes are those of id.
 func (t *quotaTree) node(block uint32, level int, id uint32) {
 	if len(t.nodes) >= maxQuotaNodes || len(t.refs) >= maxQuotaIDs {
-		t.tell(&UnsupportedError{fmt.Sprintf("a quota file of more than %d ids", len(t.refs))})
-		t.ended = true
+		t.end("a quota file of more than %d ids", len(t.refs))
 		return
 	}
 	t.nodes[block] = false
 	var b [layout.QuotaBlockSize]byte
 	if err := t.q.read(b[:], block); err != nil {
-		t.tell(err)
+		t.fault(err)
 		return
 	}
 	for i := 0; i < layout.QuotaFanout && !t.ended; i++ {
-		to, at := le.Uint32(b[4*i:]), func() int64 { return t.q.place(block, 4*i) }
+		to, below := le.Uint32(b[4*i:]), id<<8|uint32(i)
 		if to == 0 {
 			continue
 		}
+		at := t.q.place(block, 4*i)
 		_, met := t.nodes[to]
-		switch below := id<<8 | uint32(i); {
+		switch {
 		case to >= t.q.Blocks || to <= layout.QuotaRoot:
-			t.tell(corrupt("quota file", "reference to a block that it has not, which", at(), uint64(to)))
+			t.bad("reference to a block that it has not, which", at, to)
 		case level == layout.QuotaDepth-1:
-			t.refs = append(t.refs, quotaRef{to, below, at()})
+			t.refs = append(t.refs, quotaRef{to, below, at})
 		case met:
-			t.tell(corrupt("quota file", "further reference to a block of its tree, which", at(), uint64(to)))
+			t.bad("further reference to a block of its tree, which", at, to)
 		default:
 			t.node(to, level+1, below)
 		}
@@ -164,15 +182,17 @@ func (t *quotaTree) node(block uint32, level int, id uint32) {
 }
 
 // entries yields those of a block, which refs, by id, lead to.
-func (t *quotaTree) entries(refs []quotaRef, yield func(QuotaUse, error) bool) bool {
+func (t *quotaTree) entries(refs []quotaRef) {
 	block := refs[0].block
 	if _, met := t.nodes[block]; met {
-		return yield(QuotaUse{}, corrupt("quota file", "further reference to a block of its tree, which", refs[0].offset, uint64(block)))
+		t.bad("further reference to a block of its tree, which", refs[0].offset, block)
+		return
 	}
 	t.nodes[block] = true
 	var b [layout.QuotaBlockSize]byte
 	if err := t.q.read(b[:], block); err != nil {
-		return yield(QuotaUse{}, err)
+		t.fault(err)
+		return
 	}
 	used := uint16(0)
 	var found []uint32
@@ -186,36 +206,29 @@ func (t *quotaTree) entries(refs []quotaRef, yield func(QuotaUse, error) bool) b
 		place := t.q.place(block, at)
 		_, named := slices.BinarySearchFunc(refs, e.ID, func(r quotaRef, id uint32) int { return cmp.Compare(r.id, id) })
 		if !named || slices.Contains(found, e.ID) {
-			if !yield(QuotaUse{}, corrupt("quota file", "dqb_id of an entry that its tree does not lead to", place, uint64(e.ID))) {
-				return false
-			}
+			t.bad("dqb_id of an entry that its tree does not lead to", place, e.ID)
 		}
 		found = append(found, e.ID)
-		if !yield(QuotaUse{e, place}, nil) {
-			return false
-		}
+		t.give(QuotaUse{e, place})
 	}
 	for _, r := range refs {
-		if !slices.Contains(found, r.id) && !yield(QuotaUse{}, corrupt("quota file", "reference for an id whose entry is not there, which", r.offset, uint64(r.id))) {
-			return false
+		if t.ended {
+			return
+		}
+		if !slices.Contains(found, r.id) {
+			t.bad("reference for an id whose entry is not there, which", r.offset, r.id)
 		}
 	}
 	h := layout.DecodeQuotaBlock(b[:])
-	for _, f := range []struct {
-		field string
-		at    int
-		value uint32
-		ok    bool
-	}{
-		{"dqdh_next_free", 0x00, h.NextFree, h.NextFree < t.q.Blocks},
-		{"dqdh_prev_free", 0x04, h.PrevFree, h.PrevFree < t.q.Blocks},
-		{"dqdh_entries", 0x08, uint32(h.Entries), h.Entries == used},
-	} {
-		if !f.ok && !yield(QuotaUse{}, corrupt("quota file", f.field, t.q.place(block, f.at), uint64(f.value))) {
-			return false
-		}
+	if h.NextFree >= t.q.Blocks {
+		t.bad("dqdh_next_free", t.q.place(block, 0x00), h.NextFree)
 	}
-	return true
+	if h.PrevFree >= t.q.Blocks {
+		t.bad("dqdh_prev_free", t.q.place(block, 0x04), h.PrevFree)
+	}
+	if h.Entries != used {
+		t.bad("dqdh_entries", t.q.place(block, 0x08), uint32(h.Entries))
+	}
 }
 
 // free goes through the list of free blocks: the kernel writes to them next.
@@ -224,16 +237,17 @@ func (t *quotaTree) free() {
 	for block := t.q.FreeBlock; block != 0 && !t.ended; {
 		_, met := t.nodes[block]
 		if met || block >= t.q.Blocks || block <= layout.QuotaRoot {
-			t.tell(corrupt("quota file", "list of free blocks, which leads to one that is none and", at, uint64(block)))
+			t.bad("list of free blocks, which leads to one that is none and", at, block)
 			return
 		}
 		if len(t.nodes) >= maxQuotaNodes {
+			t.end("a quota file of more than %d blocks", maxQuotaNodes)
 			return
 		}
 		t.nodes[block] = true
 		var b [layout.QuotaBlockSize]byte
 		if err := t.q.read(b[:], block); err != nil {
-			t.tell(err)
+			t.fault(err)
 			return
 		}
 		at, block = t.q.place(block, 0), layout.DecodeQuotaBlock(b[:]).NextFree

@@ -24,56 +24,18 @@ type formerState struct {
 // openDeleted opens the evidence for what looks for deleted files: the file system, or
 // the one that was there before. That is looked for unasked where there is no other.
 func (v *evidence) openDeleted(ctx context.Context, e *env, out *output, name string, was bool) (*opened, *formerState, error) {
-	if !was {
-		o, err := v.open(e, name)
-		var notExt *notExtError
-		if errors.As(err, &notExt) {
-			if v.unknown(e, name) {
-				e.say(err.Error() + "; all of it is read for what is left of one")
-				return v.openFormer(ctx, e, out, name)
-			}
-			err = &notExtError{fmt.Errorf("%w; --former looks for what is left of one", notExt.err)}
-		}
-		if err == nil && e.damages > 0 {
-			e.say("--former lists all files of a damaged file system, not only those that were deleted")
-		}
-		return o, nil, err
-	}
 	switch {
-	case v.superblock != 0 || v.blockSize != 0:
+	case was && (v.superblock != 0 || v.blockSize != 0):
 		return nil, nil, usagef("--former and --superblock: one or the other")
-	case v.noReplay || v.journal != "":
+	case was && (v.noReplay || v.journal != ""):
 		return nil, nil, usagef("--former goes with neither --no-replay nor --journal")
 	}
-	return v.openFormer(ctx, e, out, name)
-}
-
-// unknown reports whether the flags pick a part of the image that nothing tells what it
-// is, as where the beginning of a file system was lost.
-func (v *evidence) unknown(e *env, name string) bool {
-	if v.superblock != 0 || v.blockSize != 0 || v.noReplay || v.journal != "" {
-		return false
-	}
-	im, err := v.openImage(e, name, v.with...)
-	if err != nil {
-		return false
-	}
-	o := &opened{env: e, image: im}
-	defer o.Close()
-	if v.pickFormer(o) != nil {
-		return false
-	}
-	section := im.Section(o.part)
-	return image.Identify(section, section.Size()).Unknown()
-}
-
-func (v *evidence) openFormer(ctx context.Context, e *env, out *output, name string) (*opened, *formerState, error) {
 	im, err := v.openImage(e, name, v.with...)
 	if err != nil {
 		return nil, nil, err
 	}
 	o := &opened{env: e, image: im}
-	s, err := v.lookFormer(ctx, o, out)
+	s, err := v.pickDeleted(ctx, o, out, was)
 	if err != nil {
 		o.Close()
 		return nil, nil, err
@@ -81,11 +43,39 @@ func (v *evidence) openFormer(ctx context.Context, e *env, out *output, name str
 	return o, s, nil
 }
 
-// lookFormer scans the part of the image that the flags pick.
-func (v *evidence) lookFormer(ctx context.Context, o *opened, out *output) (*formerState, error) {
-	if err := v.pickFormer(o); err != nil {
-		return nil, err
+func (v *evidence) pickDeleted(ctx context.Context, o *opened, out *output, was bool) (*formerState, error) {
+	if was {
+		if err := v.pickFormer(o); err != nil {
+			return nil, err
+		}
+		return v.lookFormer(ctx, o, out)
 	}
+	err := v.pick(o)
+	var notExt *notExtError
+	switch {
+	case err == nil && o.env.damages > 0:
+		o.env.say("--former lists all files of a damaged file system, not only those that were deleted")
+	case errors.As(err, &notExt) && v.unknown(o):
+		o.env.say(err.Error() + "; all of it is read for what is left of one")
+		return v.lookFormer(ctx, o, out)
+	case errors.As(err, &notExt):
+		err = &notExtError{fmt.Errorf("%w; --former looks for what is left of one", notExt.err)}
+	}
+	return nil, err
+}
+
+// unknown picks a part of the image, and reports whether nothing tells what that is, as
+// where the beginning of a file system was lost.
+func (v *evidence) unknown(o *opened) bool {
+	if v.superblock != 0 || v.blockSize != 0 || v.noReplay || v.journal != "" || v.pickFormer(o) != nil {
+		return false
+	}
+	section := o.image.Section(o.part)
+	return image.Identify(section, section.Size()).Unknown()
+}
+
+// lookFormer scans the part of the image that was picked.
+func (v *evidence) lookFormer(ctx context.Context, o *opened, out *output) (*formerState, error) {
 	section := o.image.Section(o.part)
 	p := out.reading(o.env, "scan", section.Size())
 	found, err := former.Look(ctx, section, section.Size(), func(done, _ int64) { p.done.Store(done) })

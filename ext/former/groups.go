@@ -1,8 +1,9 @@
 package former
 
 import (
+	"slices"
+
 	"github.com/extscope/extscope/ext"
-	"github.com/extscope/extscope/ext/jbd2"
 	"github.com/extscope/extscope/ext/layout"
 )
 
@@ -136,19 +137,8 @@ func (f *finder) byLinks(v *Volume, missing map[uint32]bool, known map[uint32]la
 // inLog reports whether what is taken for an inode table has blocks of a log among it, as
 // copies of the table in the log have. No inode begins like one.
 func (f *finder) inLog(fs *ext.FS, table, blocks Block) bool {
-	var b [12]byte
-	for i := range blocks {
-		if f.ctx.Err() != nil {
-			return true
-		}
-		if n, _ := f.r.ReadAt(b[:], fs.BlockOffset(table+i)); n < len(b) {
-			continue
-		}
-		if _, header := jbd2.DecodeHeader(b[:]); header {
-			return true
-		}
-	}
-	return false
+	i, _ := slices.BinarySearch(f.t.logs, fs.BlockOffset(table))
+	return i < len(f.t.logs) && f.t.logs[i] < fs.BlockOffset(table+blocks) || len(f.t.logs) >= maxLogs
 }
 
 // fill puts descriptors in the place of those that are lost. Where no bitmap is known

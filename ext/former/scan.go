@@ -40,6 +40,7 @@ const (
 	maxSupers = 1 << 12
 	maxDescs  = 1 << 16
 	maxDirs   = 1 << 20
+	maxLogs   = 1 << 20
 )
 
 // Traces are what one pass over a volume recognised.
@@ -50,6 +51,7 @@ type Traces struct {
 	supers   []superCopy
 	descs    []int64    // where blocks of group descriptors begin
 	journals []int64    // where superblocks of journals are
+	logs     []int64    // where blocks of logs are that are no copies
 	inodes   []dirInode // by place
 	blocks   []dirBlock // by place
 	err      error      // the first of what could not be read
@@ -123,6 +125,7 @@ func (t *Traces) join(o *Traces) {
 	t.supers = append(t.supers, o.supers...)
 	t.descs = append(t.descs, o.descs...)
 	t.journals = append(t.journals, o.journals...)
+	t.logs = append(t.logs, o.logs...)
 	t.inodes = append(t.inodes, o.inodes...)
 	t.blocks = append(t.blocks, o.blocks...)
 }
@@ -132,6 +135,7 @@ func (t *Traces) sort() {
 	slices.SortFunc(t.supers, func(a, b superCopy) int { return cmp.Compare(a.off, b.off) })
 	slices.Sort(t.descs)
 	slices.Sort(t.journals)
+	slices.Sort(t.logs)
 	slices.SortFunc(t.inodes, func(a, b dirInode) int { return cmp.Compare(a.off, b.off) })
 	slices.SortFunc(t.blocks, func(a, b dirBlock) int { return cmp.Compare(a.off, b.off) })
 }
@@ -158,6 +162,9 @@ func (t *Traces) unit(b []byte, off int64) {
 			t.supers = append(t.supers, c)
 			return
 		}
+	}
+	if _, header := jbd2.DecodeHeader(b); header && len(t.logs) < maxLogs {
+		t.logs = append(t.logs, off)
 	}
 	switch {
 	case b[4] == 12 && b[5] == 0 && b[6] == 1 && b[8] == '.' && b[18] == 2 && b[20] == '.' && b[21] == '.':

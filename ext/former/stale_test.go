@@ -44,12 +44,16 @@ func TestNothingStale(t *testing.T) {
 			clear(image[:n])
 			ctx := context.Background()
 			found, err := former.Look(ctx, bytes.NewReader(image), int64(len(image)), nil)
-			if err != nil || found.Volume == nil {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found.Volume == nil {
 				continue
 			}
 			w := found.Volume
 			v, err := replay.Open(w.Reader, w.Size, replay.Options{})
 			if err != nil {
+				t.Errorf("%s without its first %d bytes: %v", name, n, err)
 				continue
 			}
 			r, err := undelete.Find(ctx, v, undelete.Options{Former: &undelete.Former{Other: w.Other, Mounted: w.Mounted, Used: w.Used.Meets, Lost: w.Lost, Blank: w.Blank, Guessed: w.Guessed}})

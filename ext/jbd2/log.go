@@ -76,6 +76,9 @@ func (l *Log) BlockSize() int { return l.blockSize }
 // Blocks is one more than the number of the last block that is mapped.
 func (l *Log) Blocks() uint32 { return l.blocks }
 
+// Runs are where the log lies, in the order of its blocks.
+func (l *Log) Runs() []Run { return l.runs }
+
 // Super is the log block that holds the journal superblock: 0 in a file, the
 // block after the ext superblock on a device, whose blocks are counted from its
 // start.

@@ -66,10 +66,16 @@ func (f *finder) logTorn() bool {
 		return false
 	}
 	log := f.log.Journal.Log()
-	for n := log.Super() + 1; n < log.Blocks(); n++ {
-		off := log.Offset(n)
-		if b := Block(off / int64(f.fs.BlockSize())); off > 0 && (f.former.wiped.has(b) || f.former.doubt.has(b)) {
-			return true
+	for _, r := range log.Runs() {
+		from := Block(r.Start / int64(f.fs.BlockSize()))
+		to := from + Block(r.Len)
+		if r.First == log.Super() {
+			from++
+		}
+		for _, damaged := range []bitset{f.former.wiped, f.former.doubt} {
+			if damaged.next(from, to, true) < to {
+				return true
+			}
 		}
 	}
 	return false
