@@ -14,7 +14,15 @@ func (f *FS) InodeBitmap(group uint32) ([]byte, error) {
 	if f.uninit(g, layout.GroupInodeUninit) {
 		return b, nil
 	}
-	return b, f.ReadBlock(b, g.InodeBitmap)
+	return b, f.readBitmap(b, g.InodeBitmap, "bg_inode_bitmap")
+}
+
+// readBitmap reads a block that a descriptor names.
+func (f *FS) readBitmap(b []byte, at Block, field string) error {
+	if !f.CanLie(at, 1) {
+		return corrupt("group descriptor", field, 0, uint64(at))
+	}
+	return f.ReadBlock(b, at)
 }
 
 // BlockBitmap reads the block bitmap of a group: a bit a cluster, lowest first,
@@ -27,7 +35,7 @@ func (f *FS) BlockBitmap(group uint32) (bitmap []byte, computed bool, err error)
 	}
 	b := make([]byte, f.blockSize)
 	if !f.uninit(g, layout.GroupBlockUninit) {
-		return b, false, f.ReadBlock(b, g.BlockBitmap)
+		return b, false, f.readBitmap(b, g.BlockBitmap, "bg_block_bitmap")
 	}
 	set := func(from Block, n uint64) {
 		start := f.GroupStart(group)
@@ -63,6 +71,9 @@ func (f *FS) InodeAllocated(ino Ino) (bool, error) {
 	}
 	if f.uninit(g, layout.GroupInodeUninit) {
 		return false, nil
+	}
+	if !f.CanLie(g.InodeBitmap, 1) {
+		return false, corrupt("group descriptor", "bg_inode_bitmap", 0, uint64(g.InodeBitmap))
 	}
 	var b [1]byte
 	if _, err := f.ReadMetadata(b[:], f.bytes(g.InodeBitmap)+int64(index/8)); err != nil {
@@ -144,10 +155,15 @@ func (f *FS) GroupMetadata(group uint32) []MetaRun {
 		}
 	}
 	if g := f.Group(group); g.usable() {
-		runs = append(runs,
-			MetaRun{g.BlockBitmap, 1, MetaBlockBitmap, group},
-			MetaRun{g.InodeBitmap, 1, MetaInodeBitmap, group},
-			MetaRun{g.InodeTable, f.tableBlocks(), MetaInodeTable, group})
+		for _, r := range []MetaRun{
+			{g.BlockBitmap, 1, MetaBlockBitmap, group},
+			{g.InodeBitmap, 1, MetaInodeBitmap, group},
+			{g.InodeTable, f.tableBlocks(), MetaInodeTable, group},
+		} {
+			if f.CanLie(r.Start, r.Len) {
+				runs = append(runs, r)
+			}
+		}
 	}
 	if group == 0 && f.hasIncompat(layout.IncompatMMP) && f.InRange(f.Super.MMPBlock, 1) {
 		runs = append(runs, MetaRun{f.Super.MMPBlock, 1, MetaMMP, 0})

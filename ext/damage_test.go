@@ -3,6 +3,7 @@ package ext_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -273,6 +274,33 @@ func TestWrongSums(t *testing.T) {
 			}
 			s.holds(t, f)
 		})
+	}
+}
+
+// Where a descriptor of which there is no backup names a bitmap that cannot be, the
+// inodes of its group are read all the same.
+func TestBitmapNowhere(t *testing.T) {
+	for _, name := range []string{"matrix/ext2-1k", "matrix/ext4-4k", "matrix/bigalloc-16k"} {
+		image := exttest.Bytes(t, name)
+		s := &sample{image, exttest.Truth(t, name), openBytes(t, image, ext.Options{})}
+		for field, what := range []string{"block bitmap", "inode bitmap"} {
+			for _, place := range []uint32{0, 0xfffffff0} {
+				t.Run(fmt.Sprintf("%s/%s in %#x", name, what, place), func(t *testing.T) {
+					image := slices.Clone(s.image)
+					le.PutUint32(image[s.sound.Group(0).Offset+int64(4*field):], place)
+					f := openBytes(t, image, ext.Options{})
+					if !warns(f, "name a bitmap") || f.Group(0).State != ext.GroupBadBitmap {
+						t.Errorf("group 0 is %v, warnings %q", f.Group(0).State, f.Warnings())
+					}
+					s.holds(t, f)
+					_, _, blocks := f.BlockBitmap(0)
+					_, inodes := f.InodeBitmap(0)
+					if (blocks == nil) == (field == 0) || (inodes == nil) == (field == 1) {
+						t.Errorf("the block bitmap: %v; the inode bitmap: %v", blocks, inodes)
+					}
+				})
+			}
+		}
 	}
 }
 

@@ -11,11 +11,12 @@ import (
 type GroupState uint8
 
 const (
-	GroupGood    GroupState = iota
-	GroupBadSum             // its checksum does not match; its flags and counts are not believed
-	GroupBackup             // taken from a backup copy, whose flags and counts are old
-	GroupBad                // points outside the file system, or could not be read
-	GroupOverlap            // its inode table overlaps that of another group
+	GroupGood      GroupState = iota
+	GroupBadSum               // its checksum does not match; its flags and counts are not believed
+	GroupBackup               // taken from a backup copy, whose flags and counts are old
+	GroupBadBitmap            // a bitmap is said to lie where none can; its inode table is read, its flags and counts are not believed
+	GroupBad                  // its inode table is said to lie where none can, or it could not be read
+	GroupOverlap              // its inode table overlaps that of another group
 )
 
 // A Group is one block group's descriptor and how far it can be believed.
@@ -140,15 +141,19 @@ func (f *FS) decodeGroup(raw []byte, number uint32, off int64) Group {
 	g := Group{GroupDesc: layout.DecodeGroupDesc(raw), Offset: off}
 	sum, ok := f.Super.GroupChecksum(raw, number, f.seed)
 	switch {
-	case !f.InRange(g.InodeTable, f.tableBlocks()) || !f.InRange(g.BlockBitmap, 1) || !f.InRange(g.InodeBitmap, 1):
+	case !f.CanLie(g.InodeTable, f.tableBlocks()):
 		g.State = GroupBad
-	case min(g.InodeTable, g.BlockBitmap, g.InodeBitmap) <= f.superBlock:
-		g.State = GroupBad // a wiped descriptor, where blocks count from 0
+	case !f.CanLie(g.BlockBitmap, 1) || !f.CanLie(g.InodeBitmap, 1):
+		g.State = GroupBadBitmap
 	case ok && sum != g.Checksum:
 		g.State = GroupBadSum
 	}
 	return g
 }
+
+// CanLie reports whether n blocks of a group's metadata can lie from block b on: in the
+// file system, and behind the superblock, where a wiped descriptor would have them.
+func (f *FS) CanLie(b Block, n uint64) bool { return b > f.superBlock && f.InRange(b, n) }
 
 // mendGroups replaces the damaged descriptors of block i by good ones of a
 // backup.
@@ -205,7 +210,7 @@ func (f *FS) checkGroups() {
 		group uint32
 	}
 	var tables []table
-	var bad, missing, sums []uint32
+	var bad, bitmaps, missing, sums []uint32
 	for i, block := range f.groups.blocks {
 		first := uint32(i) * f.groups.perBlock
 		if block == nil {
@@ -217,6 +222,8 @@ func (f *FS) checkGroups() {
 			case GroupBad:
 				bad = append(bad, first+uint32(j))
 				continue
+			case GroupBadBitmap:
+				bitmaps = append(bitmaps, first+uint32(j))
 			case GroupBadSum:
 				sums = append(sums, first+uint32(j))
 			}
@@ -240,7 +247,8 @@ func (f *FS) checkGroups() {
 		}
 		end = t.start + Block(f.tableBlocks())
 	}
-	f.warnGroups("point outside the file system, no backup helps", bad)
+	f.warnGroups("do not tell where the inode table lies, and no backup does", bad)
+	f.warnGroups("name a bitmap that is not there, and no backup helps; their inode tables are read", bitmaps)
 	f.warnGroups("have a wrong checksum; the places they name are used, their flags are not", sums)
 	f.warnGroups("have an inode table that overlaps another group's; it is not read", overlap)
 	if len(missing) > 0 {

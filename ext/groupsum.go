@@ -25,7 +25,7 @@ func (f *FS) BlockBitmapSum(group uint32) (stored, computed uint32, err error) {
 	if f.uninit(g, layout.GroupBlockUninit) {
 		return 0, 0, nil
 	}
-	return f.bitmapSum(g.BlockBitmap, g.BlockBitmapCsum, f.blocksPerGroup/f.clusterBlocks)
+	return f.bitmapSum(g.BlockBitmap, "bg_block_bitmap", g.BlockBitmapCsum, f.blocksPerGroup/f.clusterBlocks)
 }
 
 // InodeBitmapSum does the same for the inode bitmap.
@@ -34,12 +34,12 @@ func (f *FS) InodeBitmapSum(group uint32) (stored, computed uint32, err error) {
 	if f.uninit(g, layout.GroupInodeUninit) {
 		return 0, 0, nil
 	}
-	return f.bitmapSum(g.InodeBitmap, g.InodeBitmapCsum, f.inodesPerGroup)
+	return f.bitmapSum(g.InodeBitmap, "bg_inode_bitmap", g.InodeBitmapCsum, f.inodesPerGroup)
 }
 
-func (f *FS) bitmapSum(block Block, stored, bits uint32) (uint32, uint32, error) {
+func (f *FS) bitmapSum(block Block, field string, stored, bits uint32) (uint32, uint32, error) {
 	b := make([]byte, f.blockSize)
-	if err := f.ReadBlock(b, block); err != nil {
+	if err := f.readBitmap(b, block, field); err != nil {
 		return 0, 0, err
 	}
 	sum := layout.BitmapChecksum(f.seed, b, bits)

@@ -136,6 +136,8 @@ func (s GroupState) String() string {
 		return "wrong"
 	case GroupBackup:
 		return "backup used"
+	case GroupBadBitmap:
+		return "bitmap nowhere"
 	case GroupOverlap:
 		return "overlapping inode table"
 	}

@@ -107,7 +107,7 @@ func (b *bitmapCheck) blocks(n uint32) (free uint64, ok bool) {
 	g := a.fs.Group(n)
 	stored := b.stored
 	clear(stored)
-	if g.State == ext.GroupBad {
+	if g.State == ext.GroupBad || !a.fs.CanLie(g.BlockBitmap, 1) {
 		return 0, false
 	}
 	uninit := a.believed(g, layout.GroupBlockUninit)
@@ -163,7 +163,7 @@ func (b *bitmapCheck) inodes(n uint32) (free, dirs uint64, ok bool) {
 	g := a.fs.Group(n)
 	stored := b.stored
 	clear(stored)
-	if g.State == ext.GroupBad {
+	if g.State == ext.GroupBad || !a.fs.CanLie(g.InodeBitmap, 1) {
 		return 0, 0, false
 	}
 	if !a.believed(g, layout.GroupInodeUninit) {
