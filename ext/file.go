@@ -35,7 +35,7 @@ func (f *FS) File(in *Inode) *File {
 			file.runs = append(file.runs, r)
 		}
 	}
-	if in.size > f.maxSize(in) {
+	if in.size > f.MaxSize(in) {
 		errs.add(corrupt("inode", "i_size", in.Offset+4, in.size))
 	}
 	file.err = errs.join()
@@ -140,7 +140,7 @@ func (f *FS) Copy(w io.Writer, in *Inode) (int64, error) {
 	}
 	c := copier{fs: f, w: w, left: int64(min(in.size, math.MaxInt64))}
 	c.holes, _ = w.(HoleWriter)
-	if in.size > f.maxSize(in) {
+	if in.size > f.MaxSize(in) {
 		c.errs.add(corrupt("inode", "i_size", in.Offset+4, in.size))
 		c.left = int64(f.mappedEnd(in))
 	}
@@ -181,9 +181,9 @@ func (f *FS) mappedEnd(in *Inode) uint64 {
 	return end << f.blockBits
 }
 
-// maxSize is the largest size that the inode's kind of map can reach
+// MaxSize is the largest size that the inode's kind of map can reach
 // (ext4_max_size and ext4_max_bitmap_size, fs/ext4/super.c).
-func (f *FS) maxSize(in *Inode) uint64 {
+func (f *FS) MaxSize(in *Inode) uint64 {
 	if in.Flags&layout.FlagExtents != 0 {
 		return uint64(math.MaxUint32) << f.blockBits
 	}
@@ -264,7 +264,7 @@ func (f *FS) inlineContent(in *Inode) ([]byte, error) {
 	tail, _, err := f.inlineTail(in)
 	b := layout.InlineContent(in.Block[:], tail, int64(min(in.size, uint64(f.inodeSize))))
 	// Of a file the rest reads as zeros: ext4_read_inline_folio (fs/ext4/inline.c).
-	if err == nil && uint64(len(b)) < in.size && (!in.IsRegular() || in.size > f.maxSize(in)) {
+	if err == nil && uint64(len(b)) < in.size && (!in.IsRegular() || in.size > f.MaxSize(in)) {
 		err = corrupt("inline data", "i_size", in.Offset+4, in.size)
 	}
 	return b, err
@@ -315,7 +315,7 @@ func (f *FS) CheckSize(in *Inode) error {
 	if in.Type() == 0 {
 		size |= uint64(in.SizeHigh) << 32 // which has another meaning with some types
 	}
-	if (f.hasMap(in) || in.HasInline() && in.IsRegular()) && size > f.maxSize(in) {
+	if (f.hasMap(in) || in.HasInline() && in.IsRegular()) && size > f.MaxSize(in) {
 		return corrupt("inode", "i_size", in.Offset+4, size)
 	}
 	return nil

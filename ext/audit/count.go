@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
 	"github.com/extscope/extscope/ext/links"
 )
@@ -25,10 +26,14 @@ func (a *auditor) damage() {
 // rootDir tells of a root that is no directory in use.
 func (a *auditor) rootDir() {
 	in, err := a.fs.Inode(layout.RootIno)
+	var nowhere *ext.NoInodeError
 	switch {
+	case errors.As(err, &nowhere):
+		a.addError(layout.RootIno, err)
+		a.add(Finding{Kind: BadInode, Ino: layout.RootIno, Detail: "where the inode of the root lies is not known"})
 	case err != nil:
 		a.addError(layout.RootIno, err)
-	case !in.IsDir() || in.Links == 0:
+	case !in.IsDir() || in.Links == 0 || !a.tree.InUse(in.Ino):
 		a.add(Finding{Kind: BadInode, Ino: in.Ino, Offset: in.Offset, Detail: "the root is no directory in use"})
 	}
 }

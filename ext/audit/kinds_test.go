@@ -140,6 +140,16 @@ func TestKinds(t *testing.T) {
 		{"directories of a group", "small", func(e *exttest.Editor) { e.Group(0)[0x10]++; e.SealGroup(0) }, audit.FreeCount, "", ""},
 		{"free inodes in all", "small", func(e *exttest.Editor) { e.Superblock()[0x10]++; e.SealSuperblock() }, audit.FreeCount, "", ""},
 		{"unused inodes of a group", "small", func(e *exttest.Editor) { e.Group(0)[0x1d] = 1; e.SealGroup(0) }, audit.BadSuperblock, "", ""},
+		{"an inode table in block 0", "matrix/casefold", func(e *exttest.Editor) { clear(e.Group(0)[8:12]); e.SealGroup(0) },
+			audit.BadSuperblock, "", ""},
+		{"a root whose place is not known", "matrix/ext2-1k", func(e *exttest.Editor) { clear(e.Group(0)[8:12]) }, audit.BadInode, "/", ""},
+		{"a root among inodes never written", "matrix/ext4-1k", func(e *exttest.Editor) { e.Group(0)[0x12] |= 1; e.SealGroup(0) },
+			audit.BadInode, "/", ""},
+		{"a size of what is no type of file", "small", func(e *exttest.Editor) {
+			in := e.Inode(e.Ino("/file"))
+			in[0x01], in[0x6f] = 0xb0, 0x80
+			e.SealInode(e.Ino("/file"))
+		}, audit.BadSize, "/file", ""},
 		{"features that exclude each other", "small", func(e *exttest.Editor) { e.Superblock()[0x64] |= 0x10; e.SealSuperblock() },
 			audit.BadSuperblock, "", ""},
 		{"a backup of another size", "small", func(e *exttest.Editor) { e.Block(257)[0x04]++ }, audit.BadSuperblock, "",

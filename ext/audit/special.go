@@ -21,8 +21,7 @@ func (w *worker) special(in *ext.Inode) {
 	case layout.ModeChar, layout.ModeBlock, layout.ModeFIFO, layout.ModeSocket:
 		if !deviceBlock(in) {
 			w.badInode(BadInode, in, 0x20, "it is a %s, and its flags or i_block are those of something else", typeName(layout.FTOfMode(in.Mode)))
-			w.a.doubtful.add(uint64(in.Ino), 1, nil)
-			w.disguised(in)
+			w.disputed(in)
 			return
 		}
 		if in.HasInline() {
@@ -34,12 +33,21 @@ func (w *worker) special(in *ext.Inode) {
 		w.disguised(in)
 	default:
 		w.badInode(BadInode, in, 0x00, "i_mode is %#o, which is no type of file", in.Mode)
-		w.a.doubtful.add(uint64(in.Ino), 1, nil)
-		w.disguised(in)
+		w.disputed(in)
 		return
 	}
 	if in.Flags&(layout.FlagImmutable|layout.FlagAppend) != 0 {
 		w.badInode(BadInode, in, 0x20, "a %s cannot be immutable or append-only", typeName(layout.FTOfMode(in.Mode)))
+	}
+}
+
+// disputed judges an inode that cannot be what its mode says. Its size is held against what
+// a file can have at most: nothing tells that it has another meaning here.
+func (w *worker) disputed(in *ext.Inode) {
+	w.a.doubtful.add(uint64(in.Ino), 1, nil)
+	w.disguised(in)
+	if size := uint64(in.SizeHigh)<<32 | uint64(in.SizeLo); size > w.a.fs.MaxSize(in) {
+		w.badInode(BadSize, in, 0x04, "the size is %d bytes, which no file can have", size)
 	}
 }
 
