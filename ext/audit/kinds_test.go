@@ -13,6 +13,7 @@ import (
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/audit"
 	"github.com/extscope/extscope/ext/exttest"
+	"github.com/extscope/extscope/ext/layout"
 )
 
 var bin = binary.LittleEndian
@@ -155,6 +156,7 @@ func TestKinds(t *testing.T) {
 		{"a backup of another size", "small", func(e *exttest.Editor) { e.Block(257)[0x04]++ }, audit.BadSuperblock, "",
 			"it reads a backup where the primary fails only"},
 		{"a journal that is none", "matrix/ext3-1k", func(e *exttest.Editor) { clear(e.Block(e.First(8))[:4]) }, audit.BadJournal, "", ""},
+		{"a journal whose inode has a wrong checksum", "matrix/ext4-4k", func(e *exttest.Editor) { e.Inode(8)[0x9c] ^= 1 }, audit.BadJournal, "", ""},
 		{"a journal said to be elsewhere too", "matrix/ext3-1k", func(e *exttest.Editor) { e.Superblock()[0xd0] = 1 }, audit.BadJournal, "", ""},
 		{"bytes that a user has by quota", "matrix/quota", func(e *exttest.Editor) { quotaBlock(e, 5)[16+0x31] ^= 0x10 }, audit.BadQuota, "@3", ""},
 		{"inodes that a user has by quota", "matrix/quota", func(e *exttest.Editor) { quotaBlock(e, 5)[16+72+0x18]++ }, audit.BadQuota, "@3", ""},
@@ -218,4 +220,23 @@ func cleanByE2fsck(t *testing.T, image []byte) bool {
 	out, err := cmd.CombinedOutput()
 	t.Logf("%.300s", out)
 	return err == nil && !bytes.Contains(out, []byte("? no"))
+}
+
+// The kernel and e2fsck go by the flag of an inode where the superblock lacks the
+// feature extent: its map is an extent tree all the same.
+func TestExtentsWithoutFeature(t *testing.T) {
+	e := exttest.Edit(t, "matrix/ext4-4k")
+	e.Superblock()[0x60] &^= byte(layout.IncompatExtents)
+	e.SealSuperblock()
+	told := false
+	for _, f := range run(t, e.Image, audit.Options{Skip: observation}).Findings {
+		told = told || f.Kind == audit.BadInode && f.Ino == layout.RootIno
+		switch f.Kind {
+		case audit.BadBlockPointer, audit.SharedBlock, audit.BitmapMismatch, audit.BadSize, audit.BadBlocksCount, audit.BadJournal:
+			t.Errorf("%s: inode %d: %s", f.Kind, f.Ino, f.Detail)
+		}
+	}
+	if !told {
+		t.Error("the flag of the root is not told of")
+	}
 }

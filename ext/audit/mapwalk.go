@@ -42,12 +42,26 @@ func (m *mapWalk) reset(in *ext.Inode, mute bool) {
 
 // walk goes through the map of an inode that has one.
 func (m *mapWalk) walk() {
-	if m.in.Flags&layout.FlagExtents != 0 && m.a.fs.Super.Incompat&layout.IncompatExtents != 0 {
+	if m.a.mapsExtents(m.in) {
 		m.extents()
 		return
 	}
 	m.blockMap()
 	m.lastInit = m.last
+}
+
+// mapsExtents reports whether i_block holds an extent tree. The kernel goes by the flag of
+// the inode; where the file system has no extents, and i_block does not begin with a node
+// of them, the flag is what is wrong.
+func (a *auditor) mapsExtents(in *ext.Inode) bool {
+	if in.Flags&layout.FlagExtents == 0 {
+		return false
+	}
+	if a.fs.Super.Incompat&layout.IncompatExtents != 0 {
+		return true
+	}
+	_, err := layout.DecodeExtentNode(in.Block[:], 0)
+	return err == nil
 }
 
 // bad tells of a part of the map, which lies at byte at.

@@ -78,7 +78,7 @@ func (w *worker) disguised(in *ext.Inode) {
 		return
 	}
 	block, device := ext.Block(first), true
-	if in.Flags&layout.FlagExtents != 0 && f.Super.Incompat&layout.IncompatExtents != 0 {
+	if w.a.mapsExtents(in) {
 		n, err := layout.DecodeExtentNode(in.Block[:], 0)
 		if err != nil || n.Depth != 0 || n.Entries == 0 || n.Extent(0).FileBlock != 0 {
 			return
