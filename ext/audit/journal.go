@@ -45,6 +45,9 @@ func (a *auditor) journal() {
 		a.addError(s.JournalInum, err)
 		return
 	}
+	if !in.ChecksumOK {
+		a.badJournal(in.Offset+0x7c, "the checksum of the journal's inode, %d, does not match: nobody opens that journal", in.Ino)
+	}
 	bs := uint64(a.fs.BlockSize())
 	switch {
 	case in.Links == 0 || !in.IsRegular() || in.Flags&layout.FlagEncrypt != 0:
