@@ -15,7 +15,7 @@ type dotdot struct{ dir, parent ext.Ino }
 
 // A dotState follows the first two records of a directory.
 type dotState struct {
-	seen int // records of the block so far
+	seen int // records of the block so far that name an inode
 }
 
 // A nameHash is one name of the block at hand.
@@ -61,9 +61,9 @@ func (w *worker) block(b *links.Block) {
 // entry judges one record that names an inode.
 func (a *auditor) entry(worker int, b *links.Block, e *layout.Dirent, hash uint64) {
 	w := a.workers[worker]
-	place := w.dot.seen
 	w.dot.seen++
-	dots := b.Logical == 0 && place < 2
+	place := b.Place(e)
+	dots := place < 2
 	switch {
 	case dots && place == 0:
 		if !bytes.Equal(e.Name, []byte(".")) || e.Ino != b.Dir {
@@ -81,7 +81,7 @@ func (a *auditor) entry(worker int, b *links.Block, e *layout.Dirent, hash uint6
 		}
 	}
 	if !dots {
-		w.name(b, e, hash)
+		w.name(b, e, hash, place)
 	}
 	if w.tree.leaf {
 		w.tree.hash(a, b, e)
@@ -115,13 +115,16 @@ const (
 )
 
 // name judges the name itself.
-func (w *worker) name(b *links.Block, e *layout.Dirent, hash uint64) {
+func (w *worker) name(b *links.Block, e *layout.Dirent, hash uint64, place int) {
 	switch {
 	case len(e.Name) == 0:
 		w.a.addEntry(BadEntry, b, e, "an empty name")
 		return
 	case len(e.Name) <= 2 && e.Name[0] == '.' && (len(e.Name) == 1 || e.Name[1] == '.'):
 		w.a.addEntry(BadEntry, b, e, "a second entry of this name")
+		if t := w.a.tree; place == 2 && t.InUse(e.Ino) && t.Type(e.Ino) == layout.ModeDir {
+			w.a.addEntry(DirectoryHardLink, b, e, fmt.Sprintf("a further name of directory inode %d", e.Ino))
+		}
 		return
 	case b.Flags&layout.FlagEncrypt == 0 && illegal(e.Name):
 		w.a.addEntry(BadEntry, b, e, "an illegal character in the name")

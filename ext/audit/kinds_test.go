@@ -141,6 +141,21 @@ func TestKinds(t *testing.T) {
 		{"directories of a group", "small", func(e *exttest.Editor) { e.Group(0)[0x10]++; e.SealGroup(0) }, audit.FreeCount, "", ""},
 		{"free inodes in all", "small", func(e *exttest.Editor) { e.Superblock()[0x10]++; e.SealSuperblock() }, audit.FreeCount, "", ""},
 		{"unused inodes of a group", "small", func(e *exttest.Editor) { e.Group(0)[0x1d] = 1; e.SealGroup(0) }, audit.BadSuperblock, "", ""},
+		{"an extent tree where inline data is said to be", "matrix/inline-data", func(e *exttest.Editor) {
+			copy(e.Inode(41)[0x28:0x64], e.Inode(e.Ino("/many"))[0x28:0x64])
+			e.SealInode(41)
+		}, audit.BadExtent, "@41", ""},
+		{"an unused record in place of the dot", "matrix/ext4-4k", func(e *exttest.Editor) {
+			clear(e.Entry("/deep/1", ".")[:4])
+			e.SealDirectory(e.Ino("/deep/1"), e.First(e.Ino("/deep/1")))
+		}, audit.BadEntry, "/deep/1", ""},
+		{"a further name of a directory that is a dot", "matrix/ext4-4k", func(e *exttest.Editor) {
+			dir := e.Ino("/deep/1")
+			rec := e.Entry("/deep/1", "2")
+			bin.PutUint32(rec, e.Ino("/many"))
+			rec[6], rec[8] = 1, '.'
+			e.SealDirectory(dir, e.First(dir))
+		}, audit.DirectoryHardLink, "/deep/1", ""},
 		{"an inode table in block 0", "matrix/casefold", func(e *exttest.Editor) { clear(e.Group(0)[8:12]); e.SealGroup(0) },
 			audit.BadSuperblock, "", ""},
 		{"a root whose place is not known", "matrix/ext2-1k", func(e *exttest.Editor) { clear(e.Group(0)[8:12]) }, audit.BadInode, "/", ""},
@@ -238,5 +253,19 @@ func TestExtentsWithoutFeature(t *testing.T) {
 	}
 	if !told {
 		t.Error("the flag of the root is not told of")
+	}
+}
+
+// "." and ".." are the first two records of a directory, used or not: where the first is
+// unused, the third still names what lies in the directory.
+func TestUnusedDot(t *testing.T) {
+	e := exttest.Edit(t, "matrix/ext4-4k")
+	dir := e.Ino("/deep/1")
+	clear(e.Entry("/deep/1", ".")[:4])
+	e.SealDirectory(dir, e.First(dir))
+	for _, f := range run(t, e.Image, audit.Options{Skip: observation}).Findings {
+		if f.Kind == audit.UnattachedInode || f.Kind == audit.BadEntry && !strings.Contains(f.Detail, `without "."`) {
+			t.Errorf("%s: inode %d: %s", f.Kind, f.Ino, f.Detail)
+		}
 	}
 }

@@ -105,6 +105,22 @@ type Block struct {
 	Inline bool              // part of an inode rather than a block
 }
 
+// Place tells which record of its directory one is: 0 for the first and 1 for the second,
+// used or not, which are to be "." and "..", and 2 for all others.
+func (b *Block) Place(e *layout.Dirent) int {
+	switch {
+	case b.Logical != 0 || b.Inline && e.RecLen != 0:
+		return 2
+	case b.Inline:
+		return len(e.Name) - 1 // made up by eachRecord
+	case e.Offset == 0:
+		return 0
+	case e.Offset == layout.RecLen(b.Bytes, len(b.Bytes)):
+		return 1
+	}
+	return 2
+}
+
 // Survey reads all inode tables and all directory blocks of a file system once,
 // in disk order. Damage does not stop it, see Damage. The error is ctx's.
 func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
@@ -323,7 +339,6 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 		if h.Block != nil {
 			h.Block(w, b)
 		}
-		second := -1 // where the record behind the first one lies
 		var removed func(*Block, *layout.Dirent)
 		if t.aims != nil {
 			removed = func(b *Block, e *layout.Dirent) { t.aims.removed(w, b, e) }
@@ -335,10 +350,7 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 		err := t.eachRecord(&b, func(e *layout.Dirent) {
 			hash := maphash.Bytes(t.seed, e.Name)
 			// The first two name the directory and its parent, whatever they say.
-			dots := b.Logical == 0 && !b.Inline && (e.Offset == 0 || e.Offset == second)
-			if second < 0 {
-				second = e.Offset + e.RecLen
-			}
+			dots := b.Logical == 0 && b.Place(e) < 2
 			kept := false
 			if e.Ino < t.Limit() {
 				t.count(b.Dir, place, e, dots, &extra[w], &t.several[w])
