@@ -77,6 +77,10 @@ func (a *auditor) orphans() {
 	for _, l := range listed {
 		a.listed[l.Ino] = true
 		a.fileOrphans = a.fileOrphans || l.Source == links.SourceFile
+		if l.Err != nil {
+			a.add(Finding{Kind: OrphanListed, Ino: l.Ino, Offset: l.Offset, Detail: "on the superblock's orphan list, and cannot be read"})
+			continue
+		}
 		in, err := a.fs.Inode(l.Ino)
 		if err != nil {
 			continue

@@ -107,6 +107,7 @@ func (w *worker) root(b *links.Block, root layout.DxRoot) {
 	}
 	if root.Levels > most {
 		w.badIndex(b, 0x1e, "%d levels, and at most %d can be", root.Levels, most)
+		w.largeDir = w.largeDir || root.Levels > 2 // which nothing has without large_dir
 	}
 	const both = layout.FlagEncrypt | layout.FlagCasefold
 	switch v := root.HashVersion; {

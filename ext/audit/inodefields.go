@@ -31,9 +31,9 @@ func (w *worker) flags(in *ext.Inode) {
 	case in.Flags&both == both:
 		w.badInode(BadInode, in, 0x20, "flags %#x exclude each other", uint32(both))
 	case in.Flags&layout.FlagExtents == 0 && s.Incompat&layout.IncompatExtents != 0 && (in.IsRegular() || in.IsDir()):
-		// Inline data could be such bytes by chance, above all those of a directory in
-		// inode 62218, of which the first two are the magic number.
-		if n, err := layout.DecodeExtentNode(in.Block[:], 0); err == nil && n.Max >= 2 && (n.Entries > 0 || !in.HasInline()) {
+		// An inline directory in inode 62218 begins with the magic number, of a node
+		// without entries.
+		if n, err := layout.DecodeExtentNode(in.Block[:], 0); err == nil && n.Max >= 2 && !(n.Entries == 0 && in.HasInline() && in.IsDir()) {
 			w.badInode(BadExtent, in, 0x20, "i_block holds an extent tree, and the flag %#x is not set", uint32(layout.FlagExtents))
 		}
 	case in.IsSymlink() && in.Flags&both == layout.FlagExtents && !mapped(in, true):

@@ -145,6 +145,19 @@ func TestKinds(t *testing.T) {
 			copy(e.Inode(41)[0x28:0x64], e.Inode(e.Ino("/many"))[0x28:0x64])
 			e.SealInode(41)
 		}, audit.BadExtent, "@41", ""},
+		{"an orphan whose place is not known", "matrix/ext2-1k", func(e *exttest.Editor) {
+			clear(e.Group(0)[8:12])
+			e.Superblock()[0xe8] = 20
+		}, audit.OrphanListed, "@20", ""},
+		{"more levels than any index has", "matrix/ext4-4k", func(e *exttest.Editor) {
+			e.Block(e.First(e.Ino("/many")))[0x1e] = 3
+			e.SealIndex(e.Ino("/many"), e.First(e.Ino("/many")))
+		}, audit.BadSuperblock, "", ""},
+		{"the number of links of what is no file, with the flag of a value", "matrix/ext2-1k", func(e *exttest.Editor) {
+			in := e.Inode(e.Ino("/many/entry-00001"))
+			in[0x01], in[0x22] = 0xb0, 0x20
+			in[0x1a]++
+		}, audit.LinkCount, "/many/entry-00001", ""},
 		{"an unused record in place of the dot", "matrix/ext4-4k", func(e *exttest.Editor) {
 			clear(e.Entry("/deep/1", ".")[:4])
 			e.SealDirectory(e.Ino("/deep/1"), e.First(e.Ino("/deep/1")))

@@ -158,7 +158,7 @@ func (a *auditor) lacking() {
 		large, dirs = large || w.large, dirs || w.largeDir
 	}
 	if dirs && a.fs.Super.Incompat&layout.IncompatLargeDir == 0 {
-		a.badSuper(0x60, "there is an indexed directory of 2 GiB or more, and large_dir is not set")
+		a.badSuper(0x60, "there is an indexed directory of 2 GiB or of more levels, and large_dir is not set")
 	}
 	if large && a.fs.Super.ROCompat&layout.ROCompatLargeFile == 0 {
 		a.badSuper(0x64, "there are files of 2 GiB and more, and large_file is not set")

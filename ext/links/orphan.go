@@ -52,6 +52,9 @@ func (t *Tree) Orphans(ctx context.Context) ([]Orphan, []error, error) {
 	var all []Orphan
 	want := t.NewSet()
 	for _, l := range list {
+		if l.Err != nil {
+			continue // among errs
+		}
 		o, err := t.orphan(l.Ino, nodes)
 		if err != nil {
 			errs = append(errs, err)
@@ -203,6 +206,7 @@ type Listed struct {
 	Source string
 	Next   Ino   // the next inode of the list
 	Offset int64 // where the number stands, in bytes
+	Err    error // why the inode cannot be read, and the list not followed behind it
 }
 
 // ListedOrphans walks the superblock's orphan list and the orphan file. While
@@ -221,10 +225,11 @@ func ListedOrphans(f *ext.FS) ([]Listed, []error) {
 		seen[ino] = true
 		in, err := f.Inode(ino)
 		if err != nil {
+			list = append(list, Listed{ino, SourceList, 0, at, err})
 			errs = append(errs, err)
 			break
 		}
-		list = append(list, Listed{ino, SourceList, Ino(in.Dtime), at})
+		list = append(list, Listed{ino, SourceList, Ino(in.Dtime), at, nil})
 		ino, at = Ino(in.Dtime), in.Offset+0x14
 	}
 	inFile, fileErrs := orphanFile(f, seen)
@@ -280,7 +285,7 @@ func orphanFile(f *ext.FS, seen map[Ino]bool) ([]Listed, []error) {
 					continue
 				}
 				seen[ino] = true
-				list = append(list, Listed{ino, SourceFile, 0, off})
+				list = append(list, Listed{ino, SourceFile, 0, off, nil})
 			}
 		}
 	}

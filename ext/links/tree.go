@@ -325,6 +325,9 @@ func (t *Tree) note(w int, in *ext.Inode) {
 			s |= f.state
 		}
 	}
+	if !in.IsRegular() && !in.IsDir() {
+		s &^= stateEA // nothing else can hold a value
+	}
 	t.inodes.set(w, in.Ino, in.Type(), s, in.Links)
 }
 
