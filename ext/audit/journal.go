@@ -43,27 +43,31 @@ func (a *auditor) journal() {
 	in, err := a.fs.Inode(s.JournalInum)
 	if err != nil {
 		a.addError(s.JournalInum, err)
+		a.add(Finding{Kind: BadJournal, Ino: s.JournalInum, Offset: at, Detail: sprintf("the inode of the journal, %d, cannot be read", s.JournalInum)})
 		return
 	}
+	bad := func(at int64, format string, args ...any) {
+		a.add(Finding{Kind: BadJournal, Ino: in.Ino, Offset: in.Offset + at, Detail: sprintf(format, args...)})
+	}
 	if !in.ChecksumOK {
-		a.badJournal(in.Offset+0x7c, "the checksum of the journal's inode, %d, does not match: nobody opens that journal", in.Ino)
+		bad(0x7c, "the checksum of the journal's inode, %d, does not match: nobody opens that journal", in.Ino)
 	}
 	bs := uint64(a.fs.BlockSize())
 	switch {
 	case in.Links == 0 || !in.IsRegular() || in.Flags&layout.FlagEncrypt != 0:
-		a.badJournal(in.Offset, "the journal, inode %d, is no regular file in use", in.Ino)
+		bad(0x00, "the journal, inode %d, is no regular file in use", in.Ino)
 		return
 	case in.Size()/bs < minJournal:
-		a.badJournal(in.Offset+0x04, "the journal has %d bytes, and %d blocks are the least", in.Size(), minJournal)
+		bad(0x04, "the journal has %d bytes, and %d blocks are the least", in.Size(), minJournal)
 		return
 	}
 	first, end, whole := a.journalRuns(in)
 	switch {
 	case !whole:
-		a.badJournal(in.Offset+0x28, "the journal, inode %d: a part of its map leads nowhere", in.Ino)
+		bad(0x28, "the journal, inode %d: a part of its map leads nowhere", in.Ino)
 		return
 	case end*bs < in.Size():
-		a.badJournal(in.Offset+0x04, "the journal has %d bytes, and its blocks end at %d", in.Size(), end*bs)
+		bad(0x04, "the journal has %d bytes, and its blocks end at %d", in.Size(), end*bs)
 		return
 	}
 	a.journalSuper(first, uint32(min(in.Size()/bs, 1<<32-1)))

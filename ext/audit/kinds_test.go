@@ -184,7 +184,7 @@ func TestKinds(t *testing.T) {
 		{"a backup of another size", "small", func(e *exttest.Editor) { e.Block(257)[0x04]++ }, audit.BadSuperblock, "",
 			"it reads a backup where the primary fails only"},
 		{"a journal that is none", "matrix/ext3-1k", func(e *exttest.Editor) { clear(e.Block(e.First(8))[:4]) }, audit.BadJournal, "", ""},
-		{"a journal whose inode has a wrong checksum", "matrix/ext4-4k", func(e *exttest.Editor) { e.Inode(8)[0x9c] ^= 1 }, audit.BadJournal, "", ""},
+		{"a journal whose inode has a wrong checksum", "matrix/ext4-4k", func(e *exttest.Editor) { e.Inode(8)[0x9c] ^= 1 }, audit.BadJournal, "@8", ""},
 		{"a journal said to be elsewhere too", "matrix/ext3-1k", func(e *exttest.Editor) { e.Superblock()[0xd0] = 1 }, audit.BadJournal, "", ""},
 		{"bytes that a user has by quota", "matrix/quota", func(e *exttest.Editor) { quotaBlock(e, 5)[16+0x31] ^= 0x10 }, audit.BadQuota, "@3", ""},
 		{"inodes that a user has by quota", "matrix/quota", func(e *exttest.Editor) { quotaBlock(e, 5)[16+72+0x18]++ }, audit.BadQuota, "@3", ""},
