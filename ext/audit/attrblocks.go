@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sort"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -33,19 +34,11 @@ func (a *auditor) xattrBlocks(ctx context.Context) error {
 	slices.SortFunc(refs, func(x, y aclRef) int {
 		return cmp.Or(cmp.Compare(x.block, y.block), cmp.Compare(x.ino, y.ino))
 	})
-	area := attrArea{a: a, refs: &values}
-	for i, n := 0, 0; i < len(refs); i += n {
-		r := refs[i]
-		for n = 1; i+n < len(refs) && refs[i+n].block == r.block; n++ {
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if r.block != 0 {
-			a.claims.claim(r.block, 1, 0)
-			a.xattrBlock(&area, r, n)
-		}
+	found, err := a.eachXattrBlock(ctx, refs)
+	if err != nil {
+		return err
 	}
+	values = append(values, found...)
 	charges := a.valueInodes(values)
 	for _, r := range refs {
 		count := eaCharge{clusters: r.clusters}
@@ -69,13 +62,54 @@ func (a *auditor) xattrBlocks(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// xattrBlock checks a block that counted inodes in use refer to, r's first.
-func (a *auditor) xattrBlock(area *attrArea, r aclRef, counted int) {
-	b := make([]byte, a.fs.BlockSize())
-	if err := a.fs.ReadBlock(b, r.block); err != nil {
-		a.addError(r.ino, err)
-		return
+// xattrRead is how many bytes of blocks of attributes are read at once.
+const xattrRead = 64 << 10
+
+// eachXattrBlock checks each block of attributes, on all cores, those that lie together
+// in one read. refs are sorted by block. It gives the values in inodes of their own.
+func (a *auditor) eachXattrBlock(ctx context.Context, refs []aclRef) ([]eaRef, error) {
+	refs = refs[sort.Search(len(refs), func(i int) bool { return refs[i].block != 0 }):]
+	bs := a.fs.BlockSize()
+	most := ext.Block(max(xattrRead/bs, 1))
+	var starts []int // of tasks, in refs
+	for i, r := range refs {
+		if i == 0 || r.block > refs[i-1].block+1 || r.block >= refs[starts[len(starts)-1]].block+most {
+			starts = append(starts, i)
+		}
 	}
+	values := make([][]eaRef, ext.Workers())
+	err := ext.Parallel(ctx, len(starts), func(worker int) func(int) {
+		area := attrArea{a: a, refs: &values[worker]}
+		buf := make([]byte, int(most)*bs)
+		return func(task int) {
+			mine := refs[starts[task]:]
+			if task+1 < len(starts) {
+				mine = mine[:starts[task+1]-starts[task]]
+			}
+			first := mine[0].block
+			b := buf[:(int(mine[len(mine)-1].block-first)+1)*bs]
+			_, failed := a.fs.ReadMetadata(b, a.fs.BlockOffset(first))
+			for n := 0; len(mine) > 0; mine = mine[n:] {
+				r := mine[0]
+				for n = 1; n < len(mine) && mine[n].block == r.block; n++ {
+				}
+				one := b[int(r.block-first)*bs:][:bs]
+				a.claims.claim(r.block, 1, 0)
+				if failed != nil {
+					if err := a.fs.ReadBlock(one, r.block); err != nil {
+						a.addError(r.ino, err)
+						continue
+					}
+				}
+				a.xattrBlock(&area, one, r, n)
+			}
+		}
+	})
+	return slices.Concat(values...), err
+}
+
+// xattrBlock checks a block, b, that counted inodes in use refer to, r's first.
+func (a *auditor) xattrBlock(area *attrArea, b []byte, r aclRef, counted int) {
 	area.ino, area.block, area.b, area.off = r.ino, r.block, b, a.fs.BlockOffset(r.block)
 	h, _, err := layout.DecodeXattrBlock(b, area.off)
 	if magic := le.Uint32(b); magic != layout.XattrMagic {

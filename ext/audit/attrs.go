@@ -42,11 +42,13 @@ func (t *attrArea) take(at, n int) bool {
 	if at < 0 || n <= 0 || at+n > len(t.b) {
 		return false
 	}
-	for i := at; i < at+n; i++ {
-		if t.taken[i/64]>>(i%64)&1 != 0 {
+	for n > 0 {
+		m, k := mask(uint64(at), uint64(n))
+		if t.taken[at/64]&m != 0 {
 			return false
 		}
-		t.taken[i/64] |= 1 << (i % 64)
+		t.taken[at/64] |= m
+		at, n = at+int(k), n-int(k)
 	}
 	return true
 }
