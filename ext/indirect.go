@@ -83,6 +83,9 @@ func (w *indirectWalk) block(b Block, level int, logical uint64, at int64) bool 
 	}
 	step := w.span(level - 1)
 	for i := 0; i < len(buf); i += 4 {
+		for ; i+8 < len(buf) && le.Uint64(buf[i:]) == 0; i += 8 {
+			logical += 2 * step // most of the last block of a map
+		}
 		if p := le.Uint32(buf[i:]); p != 0 && !w.block(Block(p), level-1, logical, w.fs.bytes(b)+int64(i)) {
 			return false
 		}

@@ -77,6 +77,9 @@ func (m *mapWalk) pointer(b ext.Block, level int, logical uint64, at int64) {
 	}
 	step := m.span(level - 1)
 	for i := 0; i < len(buf); i += 4 {
+		for ; i+8 < len(buf) && le.Uint64(buf[i:]) == 0; i += 8 {
+			logical += 2 * step // most of the last block of a map
+		}
 		p := le.Uint32(buf[i:])
 		switch {
 		case p == 0:
