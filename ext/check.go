@@ -11,17 +11,12 @@ func (f *FS) XattrBody(in *Inode) (b []byte, at int, err error) { return f.xattr
 // for: those of i_block, and of the attribute system.data. ok is false where
 // that attribute is missing, as it never is.
 func (f *FS) InlineSize(in *Inode) (n uint64, ok bool) {
-	body, at, err := f.xattrBody(in)
+	body, _, err := f.xattrBody(in)
 	if err != nil {
 		return layout.InlineBlockSize, false
 	}
-	entries, _ := layout.DecodeXattrBody(body, in.Offset+int64(at))
-	for _, e := range entries {
-		if e.IsInlineTail() {
-			return layout.InlineBlockSize + uint64(e.ValueSize), true
-		}
-	}
-	return layout.InlineBlockSize, false
+	e, ok := layout.InlineTail(body)
+	return layout.InlineBlockSize + uint64(e.ValueSize), ok
 }
 
 // HasPolicy reports whether an inode has an encryption policy among its extended

@@ -30,7 +30,7 @@ func (w *worker) flags(in *ext.Inode) {
 	switch {
 	case in.Flags&both == both:
 		w.badInode(BadInode, in, 0x20, "flags %#x exclude each other", uint32(both))
-	case in.Flags&layout.FlagExtents == 0 && s.Incompat&layout.IncompatExtents != 0 && (in.IsRegular() || in.IsDir()):
+	case in.Flags&layout.FlagExtents == 0 && s.Incompat&layout.IncompatExtents != 0 && (in.IsRegular() || in.IsDir()) && layout.IsExtentNode(in.Block[:]):
 		// An inline directory in inode 62218 begins with the magic number, of a node
 		// without entries.
 		if n, err := layout.DecodeExtentNode(in.Block[:], 0); err == nil && n.Max >= 2 && !(n.Entries == 0 && in.HasInline() && in.IsDir()) {

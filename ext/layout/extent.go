@@ -45,6 +45,9 @@ type ExtentNode struct {
 	off int64
 }
 
+// IsExtentNode reports whether b begins as a node of an extent tree does.
+func IsExtentNode(b []byte) bool { return len(b) >= extentRecLen && le.Uint16(b) == extentMagic }
+
 // DecodeExtentNode checks the header of the node in b: a whole block, or the 60
 // bytes of i_block. The first byte of b lies at byte off of the file system.
 // The error is a *CorruptError; after one that is not about length or magic,

@@ -121,58 +121,78 @@ func DecodeXattrBody(b []byte, off int64) ([]XattrEntry, error) {
 	return decodeXattrEntries("inode xattrs", b, off, xattrBodyHeader, xattrBodyHeader)
 }
 
+// InlineTail gives the entry of system.data among the extended attributes in an inode, of
+// which b is what lies behind i_extra_isize; ok is false where there is none.
+func InlineTail(b []byte) (e XattrEntry, ok bool) {
+	if len(b) < xattrBodyHeader || le.Uint32(b[0x0:]) != XattrMagic {
+		return e, false
+	}
+	n, end, _ := countXattrs("", b, 0, xattrBodyHeader)
+	for at := xattrBodyHeader; n > 0; at, n = xattrNext(b, at), n-1 {
+		if e := decodeXattrEntry(b, at); e.IsInlineTail() && e.place("", b, 0, end, xattrBodyHeader) == nil {
+			return e, true
+		}
+	}
+	return e, false
+}
+
 // decodeXattrEntries decodes the entries from byte first of b on, up to the
 // four zero bytes behind the last. Value offsets count from base.
-//
-// Names grow from the front and values from the back, so no value may begin
-// before the end mark: that is looked for first.
 func decodeXattrEntries(what string, b []byte, off int64, first, base int) ([]XattrEntry, error) {
-	var offsets []int
-	var damage error
-	blame := func(field string, at int, value uint64) {
-		if damage == nil {
-			damage = &CorruptError{what, field, off + int64(at), value}
-		}
+	n, end, damage := countXattrs(what, b, off, first)
+	if n == 0 {
+		return nil, damage
 	}
-	at := first
-	for ; ; at = xattrNext(b, at) {
-		if at+4 > len(b) {
-			blame("length", at, uint64(len(b))) // no room for the end mark
-			break
+	entries := make([]XattrEntry, 0, n)
+	for at := first; n > 0; at, n = xattrNext(b, at), n-1 {
+		e := decodeXattrEntry(b, at)
+		if err := e.place(what, b, off, end, base); err == nil {
+			entries = append(entries, e)
+		} else if damage == nil {
+			damage = err
 		}
-		if le.Uint32(b[at:]) == 0 {
-			at += 4
-			break
-		}
-		if at+xattrEntryLength > len(b) || at+xattrEntryLength+int(b[at]) > len(b) {
-			blame("e_name_len", at, uint64(b[at]))
-			break
-		}
-		offsets = append(offsets, at)
-	}
-	var entries []XattrEntry
-	for _, o := range offsets {
-		e := decodeXattrEntry(b, o)
-		switch {
-		case bytes.IndexByte(e.Name, 0) >= 0:
-			blame("e_name", o+xattrEntryLength, 0)
-			continue
-		case e.ValueInode != 0:
-			e.ValueOffset = -1
-		case e.ValueSize == 0:
-			e.ValueOffset = 0 // e_value_offs means nothing then
-		case uint64(e.ValueSize) > uint64(len(b)):
-			blame("e_value_size", o+0x8, uint64(e.ValueSize))
-			continue
-		case e.ValueOffset+base < at || e.ValueOffset+base+int(e.ValueSize) > len(b):
-			blame("e_value_offs", o+0x2, uint64(e.ValueOffset))
-			continue
-		default:
-			e.ValueOffset += base
-		}
-		entries = append(entries, e)
 	}
 	return entries, damage
+}
+
+// countXattrs counts the entries from byte first of b on, and tells where they end, the
+// mark behind the last included.
+func countXattrs(what string, b []byte, off int64, first int) (n, end int, err error) {
+	for at := first; ; at = xattrNext(b, at) {
+		switch {
+		case at+4 > len(b): // no room for the mark
+			return n, at, &CorruptError{what, "length", off + int64(at), uint64(len(b))}
+		case le.Uint32(b[at:]) == 0:
+			return n, at + 4, nil
+		case at+xattrEntryLength > len(b) || at+xattrEntryLength+int(b[at]) > len(b):
+			return n, at, &CorruptError{what, "e_name_len", off + int64(at), uint64(b[at])}
+		}
+		n++
+	}
+}
+
+// place checks an entry, and makes its ValueOffset, which counts from base, that in b.
+// Names grow from the front and values from the back, so no value may begin before end,
+// where the entries do.
+func (e *XattrEntry) place(what string, b []byte, off int64, end, base int) error {
+	bad := func(field string, at int, value uint64) error {
+		return &CorruptError{what, field, off + int64(e.Offset+at), value}
+	}
+	switch {
+	case bytes.IndexByte(e.Name, 0) >= 0:
+		return bad("e_name", xattrEntryLength, 0)
+	case e.ValueInode != 0:
+		e.ValueOffset = -1
+	case e.ValueSize == 0:
+		e.ValueOffset = 0 // e_value_offs means nothing then
+	case uint64(e.ValueSize) > uint64(len(b)):
+		return bad("e_value_size", 0x8, uint64(e.ValueSize))
+	case e.ValueOffset+base < end || e.ValueOffset+base+int(e.ValueSize) > len(b):
+		return bad("e_value_offs", 0x2, uint64(e.ValueOffset))
+	default:
+		e.ValueOffset += base
+	}
+	return nil
 }
 
 // decodeXattrEntry decodes the entry at byte at, which the caller found to be

@@ -467,25 +467,33 @@ func (t *Tree) eachBlockOf(ctx context.Context, dirs Set, visit func(worker int,
 		}
 		visit(w, Block{d, bytes, t.FS.BlockOffset(d.Physical), t.flags(d.Dir), false})
 	})
-	for i := 0; i < len(inline) && err == nil; i++ {
-		if i&0xff == 0 {
-			err = ctx.Err()
-		}
-		ino := inline[i]
-		in, ierr := t.FS.Inode(ino)
-		if ierr != nil {
-			t.fail(ino, ierr)
-			continue
-		}
-		parts, ierr := t.FS.InlineParts(in)
-		if ierr != nil {
-			t.fail(ino, ierr)
-		}
-		for j, p := range parts {
-			visit(0, Block{ext.DirBlock{Dir: ino, Logical: uint32(j)}, p.Bytes, p.Offset, t.flags(ino), true})
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	const perTask = 64 // they lie together
+	return ext.Parallel(ctx, (len(inline)+perTask-1)/perTask, func(w int) func(int) {
+		return func(task int) {
+			for _, ino := range inline[task*perTask : min((task+1)*perTask, len(inline))] {
+				t.inlineDir(ino, func(b Block) { visit(w, b) })
+			}
+		}
+	})
+}
+
+// inlineDir reads the parts of a directory that is kept in its inode.
+func (t *Tree) inlineDir(ino Ino, visit func(b Block)) {
+	in, err := t.FS.Inode(ino)
+	if err != nil {
+		t.fail(ino, err)
+		return
+	}
+	parts, err := t.FS.InlineParts(in)
+	if err != nil {
+		t.fail(ino, err)
+	}
+	for i, p := range parts {
+		visit(Block{ext.DirBlock{Dir: ino, Logical: uint32(i)}, p.Bytes, p.Offset, t.flags(ino), true})
+	}
 }
 
 // DirBlocksAt lists the directory blocks that lie in a block: one, unless directories
