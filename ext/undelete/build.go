@@ -53,6 +53,7 @@ func (f *finder) candidate(l *life, listed, named bool) (Candidate, bool) {
 		return c, false // an inode that was used and emptied, and no more than that
 	}
 	f.grade(&c)
+	f.lengthenByEnd(&c)
 	return c, true
 }
 

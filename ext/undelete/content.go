@@ -100,6 +100,38 @@ func (f *finder) trim(c *Candidate) {
 	}
 }
 
+// lengthenByEnd makes a file longer of which a later write is lost: with fast commits the
+// inode of a write that was synced goes into a record, and records are written over. What a
+// block holds behind the end of a file is zeros, as the kernel writes them out; so where
+// there is more in the last block of an earlier state, the file ended there.
+func (f *finder) lengthenByEnd(c *Candidate) {
+	bs := uint64(f.fs.BlockSize())
+	from := c.Size % bs
+	if f.fs.Super.Compat&layout.CompatFastCommit == 0 || c.Grade != Unproven || c.Technique != InodeJournal && c.Technique != InodeFast ||
+		c.Type != layout.ModeRegular || !c.SizeKnown || from == 0 || c.Inline != nil {
+		return
+	}
+	i := slices.IndexFunc(c.Runs, func(r ext.Run) bool {
+		return r.Kind == ext.Data && r.Logical <= c.Size/bs && c.Size/bs < r.Logical+r.Len
+	})
+	if i < 0 {
+		return
+	}
+	buf := make([]byte, bs)
+	if f.readBlock(buf, c, c.Runs[i].Physical+Block(c.Size/bs-c.Runs[i].Logical)) != nil {
+		return
+	}
+	n := bs
+	for n > from && buf[n-1] == 0 {
+		n--
+	}
+	if n == from {
+		return
+	}
+	c.Evidence = append(c.Evidence, fmt.Sprintf("%d bytes long in this state; its last block goes on behind that for %d more, by a later write: the end is where zeros begin", c.Size, n-from))
+	c.Size += n - from
+}
+
 // Contents are what is written of a candidate.
 type Contents struct {
 	Size uint64    // in bytes
