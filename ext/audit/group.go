@@ -78,7 +78,7 @@ func (a *auditor) metadata() {
 		a.claims.own(b, n)
 		taken.add(uint64(b)-min(uint64(b), base), n, nil)
 	}
-	for n, g := range a.fs.Groups() {
+	for n := range a.fs.Groups() {
 		for _, r := range a.fs.GroupMetadata(n) {
 			switch r.Kind {
 			case ext.MetaSuper, ext.MetaDesc, ext.MetaReservedGDT:
@@ -87,6 +87,8 @@ func (a *auditor) metadata() {
 				}
 			}
 		}
+	}
+	for n, g := range a.fs.Groups() {
 		for _, p := range []struct {
 			what string
 			at   int64

@@ -171,6 +171,10 @@ func TestKinds(t *testing.T) {
 		}, audit.DirectoryHardLink, "/deep/1", ""},
 		{"an inode table in block 0", "matrix/casefold", func(e *exttest.Editor) { clear(e.Group(0)[8:12]); e.SealGroup(0) },
 			audit.BadSuperblock, "", ""},
+		{"a bitmap where a later group has its reserved descriptors", "matrix/ext4-1k", func(e *exttest.Editor) {
+			bin.PutUint32(e.Group(0)[4:], 8193+10)
+			e.SealGroup(0)
+		}, audit.BadSuperblock, "", ""},
 		{"a root whose place is not known", "matrix/ext2-1k", func(e *exttest.Editor) { clear(e.Group(0)[8:12]) }, audit.BadInode, "/", ""},
 		{"a root among inodes never written", "matrix/ext4-1k", func(e *exttest.Editor) { e.Group(0)[0x12] |= 1; e.SealGroup(0) },
 			audit.BadInode, "/", ""},
