@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"sort"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -68,7 +67,8 @@ const xattrRead = 64 << 10
 // eachXattrBlock checks each block of attributes, on all cores, those that lie together
 // in one read. refs are sorted by block. It gives the values in inodes of their own.
 func (a *auditor) eachXattrBlock(ctx context.Context, refs []aclRef) ([]eaRef, error) {
-	refs = refs[sort.Search(len(refs), func(i int) bool { return refs[i].block != 0 }):]
+	from, _ := slices.BinarySearchFunc(refs, 1, func(r aclRef, b ext.Block) int { return cmp.Compare(r.block, b) })
+	refs = refs[from:] // 0 is none
 	bs := a.fs.BlockSize()
 	most := ext.Block(max(xattrRead/bs, 1))
 	var starts []int // of tasks, in refs
