@@ -244,7 +244,7 @@ func (a *auditor) dotdots() {
 			if d.dir == layout.RootIno {
 				want = layout.RootIno
 			}
-			if want != 0 && d.parent != want && !a.tree.SeveralNames(d.dir) {
+			if want != 0 && d.parent != want && (d.dir == layout.RootIno || !a.tree.NamedIn(d.dir, d.parent)) {
 				a.add(Finding{Kind: BadEntry, Ino: d.dir, Entry: true, Target: d.parent, Name: []byte(".."),
 					Detail: fmt.Sprintf("\"..\" names inode %d, and the directory lies in inode %d", d.parent, want)})
 			}

@@ -175,6 +175,13 @@ func TestKinds(t *testing.T) {
 			bin.PutUint32(e.Group(0)[4:], 8193+10)
 			e.SealGroup(0)
 		}, audit.BadSuperblock, "", ""},
+		{"the parent of a directory with two names, which is in neither", "matrix/ext4-4k", func(e *exttest.Editor) {
+			dir := e.Ino("/deep/1")
+			bin.PutUint32(e.Entry("/types", "file"), dir)
+			e.SealDirectory(e.Ino("/types"), e.First(e.Ino("/types")))
+			bin.PutUint32(e.Entry("/deep/1", ".."), e.Ino("/hard"))
+			e.SealDirectory(dir, e.First(dir))
+		}, audit.BadEntry, "/deep/1", ""},
 		{"a root whose place is not known", "matrix/ext2-1k", func(e *exttest.Editor) { clear(e.Group(0)[8:12]) }, audit.BadInode, "/", ""},
 		{"a root among inodes never written", "matrix/ext4-1k", func(e *exttest.Editor) { e.Group(0)[0x12] |= 1; e.SealGroup(0) },
 			audit.BadInode, "/", ""},

@@ -1,6 +1,7 @@
 package links
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -184,6 +185,19 @@ func (t *Tree) circle(dir Ino) {
 
 // SeveralNames reports whether a directory has more than one name.
 func (t *Tree) SeveralNames(dir Ino) bool { return t.Known(dir) && t.inodes.state(dir)&stateMulti != 0 }
+
+// NamedIn reports whether one of the names of a directory lies in another.
+func (t *Tree) NamedIn(dir, parent Ino) bool {
+	if t.Parent(dir) == parent {
+		return true
+	}
+	_, found := slices.BinarySearchFunc(t.multi, edge{dir, parent}, compareEdges)
+	return found
+}
+
+func compareEdges(a, b edge) int {
+	return cmp.Or(cmp.Compare(a.dir, b.dir), cmp.Compare(a.parent, b.parent))
+}
 
 // DirectoryLinks yields, by number, the directories with more than one name,
 // and which directories hold the further ones.

@@ -382,9 +382,7 @@ func (t *Tree) scanDirs(ctx context.Context, h Hooks) error {
 	for _, x := range extra {
 		t.multi = append(t.multi, x...)
 	}
-	slices.SortFunc(t.multi, func(a, b edge) int {
-		return cmp.Or(cmp.Compare(a.dir, b.dir), cmp.Compare(a.parent, b.parent))
-	})
+	slices.SortFunc(t.multi, compareEdges)
 	t.multi = slices.Compact(t.multi)
 	return err
 }
