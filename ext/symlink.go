@@ -88,7 +88,7 @@ func (f *FS) FastTarget(in *Inode) []byte {
 	if !in.FastSymlink() || in.Flags&layout.FlagEncrypt != 0 {
 		return nil
 	}
-	return untilNUL(in.Block[:in.size])
+	return untilNUL(in.Block[:min(in.size, layout.InlineBlockSize)]) // large_dir has i_size_high count
 }
 
 // A TargetReader reads the targets of many symlinks, those that lie in blocks of their

@@ -26,6 +26,21 @@ func (m *mapWalk) blockMap() {
 		}
 		logical += m.span(level)
 	}
+	m.translator()
+}
+
+// translator takes the block that a file of the Hurd has its translator in (i_translator,
+// ext2fs_block_iterate3 of libext2fs).
+func (m *mapWalk) translator() {
+	b, at := ext.Block(le.Uint32(m.in.Raw[0x24:])), m.in.Offset+0x24
+	switch {
+	case b == 0 || m.a.fs.Super.CreatorOS != osHurd:
+	case !m.a.fs.InRange(b, 1):
+		m.illegal++
+		m.corrupt(BadBlockPointer, "block map", "i_translator", at, uint64(b))
+	default:
+		m.block(b, 1, -1)
+	}
 }
 
 // span is how many file blocks a pointer of this level covers.

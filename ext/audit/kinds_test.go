@@ -68,6 +68,12 @@ func TestKinds(t *testing.T) {
 		{"a size that ends in front of the last block", "small", on("/frag", func(_ *exttest.Editor, b []byte) { bin.PutUint32(b[0x04:], 9) }),
 			audit.BadSize, "/frag", ""},
 		{"the size of a device", "small", on("/device", func(_ *exttest.Editor, b []byte) { b[0x04] = 1 }), audit.BadSize, "/device", ""},
+		{"the upper half of a symlink's size", "matrix/large-dir", on("/types/fast", func(_ *exttest.Editor, b []byte) { b[0x6c] = 1 }),
+			audit.BadSymlink, "/types/fast", ""},
+		{"a translator of the Hurd in metadata", "matrix/ext2-rev0-1k", func(e *exttest.Editor) {
+			e.Superblock()[0x48] = 1
+			bin.PutUint32(e.Inode(e.Ino("/names"))[0x24:], 3)
+		}, audit.BadBlockPointer, "/names", ""},
 		{"an immutable symlink", "small", on("/soft", func(_ *exttest.Editor, b []byte) { b[0x20] |= 0x10 }), audit.BadInode, "/soft", ""},
 		{"no type", "small", on("/o1", func(_ *exttest.Editor, b []byte) { b[0x01] &= 0xf }), audit.BadInode, "/o1", ""},
 		{"a deletion time", "small", on("/o1", func(_ *exttest.Editor, b []byte) { bin.PutUint32(b[0x14:], 1<<30) }), audit.BadInode, "/o1", ""},
