@@ -19,7 +19,7 @@ func (f *FS) InodeBitmap(group uint32) ([]byte, error) {
 
 // readBitmap reads a block that a descriptor names.
 func (f *FS) readBitmap(b []byte, at Block, field string) error {
-	if !f.CanLie(at, 1) {
+	if !f.MetadataInRange(at, 1) {
 		return corrupt("group descriptor", field, 0, uint64(at))
 	}
 	return f.ReadBlock(b, at)
@@ -72,7 +72,7 @@ func (f *FS) InodeAllocated(ino Ino) (bool, error) {
 	if f.uninit(g, layout.GroupInodeUninit) {
 		return false, nil
 	}
-	if !f.CanLie(g.InodeBitmap, 1) {
+	if !f.MetadataInRange(g.InodeBitmap, 1) {
 		return false, corrupt("group descriptor", "bg_inode_bitmap", 0, uint64(g.InodeBitmap))
 	}
 	var b [1]byte
@@ -160,7 +160,7 @@ func (f *FS) GroupMetadata(group uint32) []MetaRun {
 			{g.InodeBitmap, 1, MetaInodeBitmap, group},
 			{g.InodeTable, f.tableBlocks(), MetaInodeTable, group},
 		} {
-			if f.CanLie(r.Start, r.Len) {
+			if f.MetadataInRange(r.Start, r.Len) {
 				runs = append(runs, r)
 			}
 		}

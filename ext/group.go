@@ -141,9 +141,9 @@ func (f *FS) decodeGroup(raw []byte, number uint32, off int64) Group {
 	g := Group{GroupDesc: layout.DecodeGroupDesc(raw), Offset: off}
 	sum, ok := f.Super.GroupChecksum(raw, number, f.seed)
 	switch {
-	case !f.CanLie(g.InodeTable, f.tableBlocks()):
+	case !f.MetadataInRange(g.InodeTable, f.tableBlocks()):
 		g.State = GroupBad
-	case !f.CanLie(g.BlockBitmap, 1) || !f.CanLie(g.InodeBitmap, 1):
+	case !f.MetadataInRange(g.BlockBitmap, 1) || !f.MetadataInRange(g.InodeBitmap, 1):
 		g.State = GroupBadBitmap
 	case ok && sum != g.Checksum:
 		g.State = GroupBadSum
@@ -151,9 +151,9 @@ func (f *FS) decodeGroup(raw []byte, number uint32, off int64) Group {
 	return g
 }
 
-// CanLie reports whether n blocks of a group's metadata can lie from block b on: in the
-// file system, and behind the superblock, where a wiped descriptor would have them.
-func (f *FS) CanLie(b Block, n uint64) bool { return b > f.superBlock && f.InRange(b, n) }
+// MetadataInRange is InRange of a group's bitmaps and inode table, which lie behind the
+// superblock; a wiped descriptor has them in front of it.
+func (f *FS) MetadataInRange(b Block, n uint64) bool { return b > f.superBlock && f.InRange(b, n) }
 
 // mendGroups replaces the damaged descriptors of block i by good ones of a
 // backup.

@@ -46,10 +46,14 @@ type bitmapCheck struct {
 	a      *auditor
 	stored []byte  // a bitmap block, and room for a word past it
 	forced *bitSet // metadata of groups whose block bitmap was never written
+	past   ext.Ino // from here on no inode is in use, reserved, or listed as an orphan
 }
 
 func newBitmapCheck(a *auditor) *bitmapCheck {
-	b := &bitmapCheck{a: a, stored: make([]byte, a.fs.BlockSize()+8)}
+	b := &bitmapCheck{a: a, stored: make([]byte, a.fs.BlockSize()+8), past: max(a.tree.Limit(), a.fs.FirstIno())}
+	for ino := range a.listed {
+		b.past = max(b.past, ino+1)
+	}
 	for n, g := range a.fs.Groups() {
 		if !a.believed(g, layout.GroupBlockUninit) {
 			continue
@@ -107,7 +111,7 @@ func (b *bitmapCheck) blocks(n uint32) (free uint64, ok bool) {
 	g := a.fs.Group(n)
 	stored := b.stored
 	clear(stored)
-	if g.State == ext.GroupBad || !a.fs.CanLie(g.BlockBitmap, 1) {
+	if g.State == ext.GroupBad || !a.fs.MetadataInRange(g.BlockBitmap, 1) {
 		return 0, false
 	}
 	uninit := a.believed(g, layout.GroupBlockUninit)
@@ -163,7 +167,7 @@ func (b *bitmapCheck) inodes(n uint32) (free, dirs uint64, ok bool) {
 	g := a.fs.Group(n)
 	stored := b.stored
 	clear(stored)
-	if g.State == ext.GroupBad || !a.fs.CanLie(g.InodeBitmap, 1) {
+	if g.State == ext.GroupBad || !a.fs.MetadataInRange(g.InodeBitmap, 1) {
 		return 0, 0, false
 	}
 	if !a.believed(g, layout.GroupInodeUninit) {
@@ -178,7 +182,7 @@ func (b *bitmapCheck) inodes(n uint32) (free, dirs uint64, ok bool) {
 	}
 	total := min(uint64(a.fs.Super.InodesPerGroup), uint64(a.fs.InodesCount())-first+1)
 	free, idle, missing := compare(stored, total, func(i uint64) uint64 {
-		used, dir := a.usedInodes(ext.Ino(first+i), total-i)
+		used, dir := b.usedInodes(ext.Ino(first+i), total-i)
 		dirs += uint64(bits.OnesCount64(dir & le.Uint64(stored[i/8:])))
 		return used
 	})
@@ -212,9 +216,13 @@ func (b *bitmapCheck) padding(group uint32, what string, bitmap ext.Block, n uin
 
 // usedInodes gives 64 inodes from first on as bits: those in use, and the
 // directories among them.
-func (a *auditor) usedInodes(first ext.Ino, n uint64) (used, dir uint64) {
-	if first >= max(a.tree.Limit(), a.fs.FirstIno()) && len(a.listed) == 0 && a.unusable == nil {
-		return 0, 0 // of a large file system nearly all
+func (b *bitmapCheck) usedInodes(first ext.Ino, n uint64) (used, dir uint64) {
+	a := b.a
+	if first >= b.past {
+		if a.unusable != nil {
+			used = a.unusable.word(uint64(first))
+		}
+		return used, 0 // of a large file system nearly all
 	}
 	for i := range min(n, 64) {
 		ino := first + ext.Ino(i)

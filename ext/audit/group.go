@@ -63,7 +63,7 @@ func (a *auditor) places(n uint32, g *ext.Group) {
 		{"inode bitmap", 0x04, g.InodeBitmap, 1},
 		{"inode table", 0x08, g.InodeTable, ext.Block(a.fs.TableBlocks())},
 	} {
-		if p.b < first || p.b > end || p.n > end-p.b || !a.fs.CanLie(p.b, uint64(p.n)) {
+		if p.b < first || p.b > end || p.n > end-p.b || !a.fs.MetadataInRange(p.b, uint64(p.n)) {
 			a.badGroup(n, g, p.at, "its %s is said to be in block %d, and blocks %d to %d are its own", p.what, p.b, first, end-1)
 		}
 	}
@@ -99,7 +99,7 @@ func (a *auditor) metadata() {
 			{"block bitmap", 0x00, g.BlockBitmap, 1},
 			{"inode bitmap", 0x04, g.InodeBitmap, 1},
 		} {
-			if !a.fs.CanLie(p.b, p.n) {
+			if !a.fs.MetadataInRange(p.b, p.n) {
 				continue
 			}
 			if taken.any(uint64(p.b)-base, p.n) {
@@ -133,7 +133,7 @@ func (a *auditor) groups(ctx context.Context) {
 }
 
 func (a *auditor) bitmapSum(group uint32, what string, block ext.Block, sums func(uint32) (stored, computed uint32, err error)) {
-	if !a.fs.CanLie(block, 1) {
+	if !a.fs.MetadataInRange(block, 1) {
 		return // told of the descriptor
 	}
 	stored, computed, err := sums(group)
