@@ -160,7 +160,7 @@ func (f *FS) BlockEntries(v DirBlockView, removed bool, yield func(Entry, error)
 		if e.Ino != 0 && !yield(entry(&e, false), nil) {
 			return false
 		}
-		if removed && !f.gap(v.Bytes, v.Dir.Flags, v.Logical, &e, func(e layout.Dirent) bool { return yield(entry(&e, true), nil) }) {
+		if removed && !f.gap(v.Bytes, v.Dir.Flags, v.Logical, &e, func(e *layout.Dirent) bool { return yield(entry(e, true), nil) }) {
 			return false
 		}
 	}
@@ -169,8 +169,8 @@ func (f *FS) BlockEntries(v DirBlockView, removed bool, yield func(Entry, error)
 			return false
 		}
 		if removed {
-			return f.dirFormat(v.Dir.Flags).Removed(v.Bytes, w.Rest(), len(v.Bytes), f.inodesCount, func(e layout.Dirent) bool {
-				return yield(entry(&e, true), nil)
+			return f.dirFormat(v.Dir.Flags).Removed(v.Bytes, w.Rest(), len(v.Bytes), f.inodesCount, func(e *layout.Dirent) bool {
+				return yield(entry(e, true), nil)
 			})
 		}
 	}
@@ -178,7 +178,7 @@ func (f *FS) BlockEntries(v DirBlockView, removed bool, yield func(Entry, error)
 }
 
 // gap yields the removed records behind a live record, or in an unused one.
-func (f *FS) gap(b []byte, flags layout.InodeFlags, logical uint64, e *layout.Dirent, yield func(layout.Dirent) bool) bool {
+func (f *FS) gap(b []byte, flags layout.InodeFlags, logical uint64, e *layout.Dirent, yield func(*layout.Dirent) bool) bool {
 	format := f.dirFormat(flags)
 	from, end := e.Offset+format.DirentLen(len(e.Name)), e.Offset+e.RecLen
 	switch {
@@ -213,7 +213,7 @@ func (f *FS) RemovedRecords(b []byte, flags layout.InodeFlags, logical uint32, y
 // RemovedBehind does the same with the gap behind one record of the block, which is no
 // inner node of an index.
 func (f *FS) RemovedBehind(b []byte, flags layout.InodeFlags, logical uint32, e *layout.Dirent, yield func(*layout.Dirent)) {
-	f.gap(b, flags, uint64(logical), e, func(e layout.Dirent) bool { yield(&e); return true })
+	f.gap(b, flags, uint64(logical), e, func(e *layout.Dirent) bool { yield(e); return true })
 }
 
 // IsDxNode reports whether a block of an indexed directory is an inner node of

@@ -120,6 +120,17 @@ type DirBlock struct {
 	Logical  uint32
 }
 
+// Compare is the order on disk.
+func (a DirBlock) Compare(b DirBlock) int {
+	if c := cmp.Compare(a.Physical, b.Physical); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.Dir, b.Dir); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Logical, b.Logical)
+}
+
 // DirBlocks appends the blocks of a directory that its size reaches, until list
 // is longer than limit or nodes exhausted. Damage of the map goes to fail.
 func (f *FS) DirBlocks(list []DirBlock, dir *Inode, limit int, nodes *NodeBudget, fail func(error)) []DirBlock {
@@ -170,15 +181,7 @@ func (f *FS) dirBlocks(list []DirBlock, dir *Inode, limit int, nodes *NodeBudget
 // reads, on all cores, and hands each to visit as ScanInodes does inodes. It
 // sorts list. err tells of a block that could not be read.
 func (f *FS) ScanDirs(ctx context.Context, list []DirBlock, visit func(worker int, b DirBlock, bytes []byte, err error)) error {
-	slices.SortFunc(list, func(a, b DirBlock) int {
-		if c := cmp.Compare(a.Physical, b.Physical); c != 0 {
-			return c
-		}
-		if c := cmp.Compare(a.Dir, b.Dir); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.Logical, b.Logical)
-	})
+	slices.SortFunc(list, DirBlock.Compare)
 	// A task is a stretch of blocks close enough to be read together.
 	perRead := Block(max(scanStep/f.blockSize, 1))
 	var starts []int

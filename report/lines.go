@@ -58,10 +58,8 @@ func DisplayWidth(text string) int { return displayWidth([]byte(text)) }
 // counting nothing. Characters whose width depends on the locale are narrow, so
 // that the same report is the same bytes everywhere.
 func displayWidth(text []byte) int {
-	for _, c := range text {
-		if !plain[c] {
-			return twwidth.WidthWithOptions(string(text), twwidth.Options{})
-		}
+	if plainBytes(text, false) < len(text) {
+		return twwidth.WidthWithOptions(string(text), twwidth.Options{})
 	}
 	return len(text)
 }

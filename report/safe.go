@@ -34,6 +34,30 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
+// plainBytes is how many bytes at the head of s are plain, and with exact no backslashes
+// either. It looks at eight at a time: what is below 0x20 borrows into its top bit, and so
+// does a 0, which is what 0x7f and the backslash are made.
+func plainBytes[T string | []byte](s T, exact bool) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	backslash := uint64(0x7f)
+	if exact {
+		backslash = '\\'
+	}
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		v := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		del, back := v^0x7f*ones, v^backslash*ones
+		if (v|(v-0x20*ones)&^v|(del-ones)&^del|(back-ones)&^back)&tops != 0 {
+			break
+		}
+	}
+	for i < len(s) && plain[s[i]] && (s[i] != '\\' || !exact) {
+		i++
+	}
+	return i
+}
+
 // cEscapes are the controls that C has letters for, and cLetters those letters.
 const cEscapes, cLetters = "\a\b\t\n\v\f\r", "abtnvfr"
 
@@ -44,9 +68,7 @@ const lowerHex = "0123456789abcdef"
 func appendSafe[T string | []byte](dst []byte, s T, exact bool) []byte {
 	for i := 0; i < len(s); {
 		start := i
-		for i < len(s) && plain[s[i]] && (s[i] != '\\' || !exact) {
-			i++
-		}
+		i += plainBytes(s[i:], exact)
 		dst = append(dst, s[start:i]...)
 		if i == len(s) {
 			break

@@ -110,3 +110,28 @@ func FuzzUnprintable(f *testing.F) {
 		}
 	})
 }
+
+// TestPlainBytes puts each byte at each place of texts of all lengths up to 24, between bytes
+// next to those that are not plain.
+func TestPlainBytes(t *testing.T) {
+	for _, around := range []byte{' ', '!', '[', ']', '~'} {
+		for n := range 25 {
+			text := bytes.Repeat([]byte{around}, n)
+			for at := range n {
+				for c := range 256 {
+					text[at] = byte(c)
+					for _, exact := range []bool{false, true} {
+						want := n
+						if c < ' ' || c > '~' || exact && c == '\\' {
+							want = at
+						}
+						if got := plainBytes(text, exact); got != want {
+							t.Fatalf("%q, exact %v: %d, want %d", text, exact, got, want)
+						}
+					}
+				}
+				text[at] = around
+			}
+		}
+	}
+}

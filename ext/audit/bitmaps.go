@@ -224,18 +224,15 @@ func (b *bitmapCheck) usedInodes(first ext.Ino, n uint64) (used, dir uint64) {
 		}
 		return used, 0 // of a large file system nearly all
 	}
-	for i := range min(n, 64) {
+	n = min(n, 64)
+	used, dir = a.tree.Used(first, n)
+	if first >= a.fs.FirstIno() && len(a.listed) == 0 && a.unusable == nil {
+		return used, dir
+	}
+	for i := range n {
 		ino := first + ext.Ino(i)
-		switch {
-		case !a.tree.InUse(ino):
-			if ino < a.fs.FirstIno() && ino != layout.RootIno || a.listed[ino] || a.unusable != nil && a.unusable.has(uint64(ino)) {
-				used |= 1 << i
-			}
-		default:
+		if ino < a.fs.FirstIno() && ino != layout.RootIno || a.listed[ino] || a.unusable != nil && a.unusable.has(uint64(ino)) {
 			used |= 1 << i
-			if a.tree.Type(ino) == layout.ModeDir {
-				dir |= 1 << i
-			}
 		}
 	}
 	return used, dir

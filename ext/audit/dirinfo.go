@@ -45,11 +45,11 @@ func (w *worker) directory(in *ext.Inode) {
 
 // gatherDirs puts together what the workers noted of the directories.
 func (a *auditor) gatherDirs() {
+	var parts [][]dirInfo
 	for _, w := range a.workers {
-		a.dirs = append(a.dirs, w.dirs...)
-		w.dirs = nil
+		parts, w.dirs = append(parts, w.dirs), nil
 	}
-	slices.SortFunc(a.dirs, func(x, y dirInfo) int { return cmp.Compare(x.dir, y.dir) })
+	a.dirs = ext.SortParts(parts, func(x, y dirInfo) int { return cmp.Compare(x.dir, y.dir) })
 }
 
 // dir gives what was noted of a directory, nil for nothing.

@@ -84,29 +84,9 @@ func (a *auditor) entry(worker int, b *links.Block, e *layout.Dirent, hash uint6
 		w.name(b, e, hash, place)
 	}
 	if w.tree.leaf {
-		w.tree.hash(a, b, e)
+		w.tree.name(e)
 	}
 	w.target(b, e)
-}
-
-// illegal reports whether a name has a slash or a NUL in it. It looks at eight bytes at a
-// time: taking 1 from each sets the top bit of one that had it clear where that is 0, or
-// where one below was, so that something is set just where there is a 0.
-func illegal(name []byte) bool {
-	const ones, tops, slashes = 0x0101010101010101, 0x8080808080808080, 0x2f2f2f2f2f2f2f2f
-	for ; len(name) >= 8; name = name[8:] {
-		v := le.Uint64(name)
-		s := v ^ slashes
-		if ((v-ones)&^v|(s-ones)&^s)&tops != 0 {
-			return true
-		}
-	}
-	for _, c := range name {
-		if c == 0 || c == '/' {
-			return true
-		}
-	}
-	return false
 }
 
 const (
@@ -126,7 +106,7 @@ func (w *worker) name(b *links.Block, e *layout.Dirent, hash uint64, place int) 
 			w.a.addEntry(DirectoryHardLink, b, e, fmt.Sprintf("a further name of directory inode %d", e.Ino))
 		}
 		return
-	case b.Flags&layout.FlagEncrypt == 0 && illegal(e.Name):
+	case b.Flags&layout.FlagEncrypt == 0 && layout.IllegalName(e.Name):
 		w.a.addEntry(BadEntry, b, e, "an illegal character in the name")
 	case b.Flags&layout.FlagEncrypt != 0 && len(e.Name) < minCiphertext:
 		w.a.addEntry(BadEntry, b, e, "an encrypted name shorter than a block of the cipher")
@@ -188,7 +168,7 @@ func (a *auditor) ownNumber(ino ext.Ino) bool {
 // blockDone looks for names that the block holds twice, and tells of a record
 // that cannot be right.
 func (w *worker) blockDone(b *links.Block, err error) {
-	w.tree.leafDone()
+	w.tree.leafDone(w.a.fs.Super.HashSeed)
 	if err != nil && !w.torn {
 		w.a.addError(b.Dir, err)
 	}

@@ -7,7 +7,6 @@ import (
 )
 
 // Illegal reports whether a name has a character that none may have.
-func Illegal(name []byte) bool { return illegal(name) }
 
 // RunThorough is Run where no inode is left to a glance.
 func RunThorough(ctx context.Context, f *ext.FS, o Options) (*Result, error) {

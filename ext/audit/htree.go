@@ -12,10 +12,11 @@ type dxNotes struct {
 	refs   []dxRef
 
 	// The leaf at hand.
-	leaf     bool
-	version  layout.HashVersion
-	fold     bool
-	min, max uint32
+	leaf    bool
+	version layout.HashVersion
+	fold    bool
+	hashes  []uint32 // that its names have by themselves, HashSipHash
+	names   [][]byte // or else these: to hash one behind the other is faster than as they come
 }
 
 // Kinds of a directory block, by its place in the index.
@@ -77,7 +78,6 @@ func (w *worker) index(b *links.Block, d *dirInfo) {
 	default:
 		w.tree.leaf = true
 		w.tree.version, w.tree.fold = d.version, b.Flags&layout.FlagCasefold != 0
-		w.tree.min, w.tree.max = ^uint32(0), 0
 	}
 	w.tree.blocks = append(w.tree.blocks, note)
 }
@@ -147,27 +147,31 @@ func (w *worker) entries(b *links.Block, d *dirInfo, node layout.DxNode, at int)
 	}
 }
 
-// hash takes a name of the leaf at hand into its range.
-func (n *dxNotes) hash(a *auditor, b *links.Block, e *layout.Dirent) {
-	var h uint32
-	name := e.Name
-	switch {
-	case n.version == layout.HashSipHash:
-		h = uint32(e.Hash)
-	case n.fold:
-		name = ext.FoldName(name)
-		fallthrough
-	default:
-		h, _ = layout.DirHash(n.version, a.fs.Super.HashSeed, name)
+// name takes a name of the leaf at hand; its bytes hold until leafDone.
+func (n *dxNotes) name(e *layout.Dirent) {
+	if n.version == layout.HashSipHash {
+		n.hashes = append(n.hashes, uint32(e.Hash))
+	} else {
+		n.names = append(n.names, e.Name)
 	}
-	n.min, n.max = min(n.min, h), max(n.max, h)
 }
 
 // leafDone notes the range of the leaf at hand.
-func (n *dxNotes) leafDone() {
-	if n.leaf {
-		last := &n.blocks[len(n.blocks)-1]
-		last.min, last.max = n.min, n.max
-		n.leaf = false
+func (n *dxNotes) leafDone(seed [4]uint32) {
+	if !n.leaf {
+		return
 	}
+	for _, name := range n.names {
+		if n.fold {
+			name = ext.FoldName(name)
+		}
+		h, _ := layout.DirHash(n.version, seed, name)
+		n.hashes = append(n.hashes, h)
+	}
+	last := &n.blocks[len(n.blocks)-1]
+	last.min, last.max = ^uint32(0), 0
+	for _, h := range n.hashes {
+		last.min, last.max = min(last.min, h), max(last.max, h)
+	}
+	n.leaf, n.names, n.hashes = false, n.names[:0], n.hashes[:0]
 }

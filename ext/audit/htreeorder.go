@@ -10,16 +10,16 @@ import (
 // indexes holds the blocks of each indexed directory against the index: every one
 // is led to once, at one depth, and its hashes lie in the range it is for.
 func (a *auditor) indexes() {
-	var blocks []dxBlock
-	var refs []dxRef
+	var blocksOf [][]dxBlock
+	var refsOf [][]dxRef
 	for _, w := range a.workers {
-		blocks, refs = append(blocks, w.tree.blocks...), append(refs, w.tree.refs...)
+		blocksOf, refsOf = append(blocksOf, w.tree.blocks), append(refsOf, w.tree.refs)
 		w.tree.blocks, w.tree.refs = nil, nil
 	}
-	slices.SortFunc(blocks, func(x, y dxBlock) int {
+	blocks := ext.SortParts(blocksOf, func(x, y dxBlock) int {
 		return cmp.Or(cmp.Compare(x.dir, y.dir), cmp.Compare(x.logical, y.logical), cmp.Compare(x.physical, y.physical))
 	})
-	slices.SortFunc(refs, func(x, y dxRef) int {
+	refs := ext.SortParts(refsOf, func(x, y dxRef) int {
 		return cmp.Or(cmp.Compare(x.dir, y.dir), cmp.Compare(x.child, y.child), cmp.Compare(x.parent, y.parent), cmp.Compare(x.from, y.from))
 	})
 	var t dxTree

@@ -156,13 +156,14 @@ func (f DirFormat) DirentLen(n int) int {
 
 // Removed looks for removed records in b[from:to], the gap behind a live record
 // or an unused one, at every fourth byte: yield gets each one that could have
-// been a record. inodes bounds the inode numbers. The offsets given are within
-// b. It ends early when yield returns false.
+// been a record, which holds during the call. inodes bounds the inode numbers. The
+// offsets given are within b. It ends early when yield returns false.
 //
 // Linux 5.13 and later wipe a record when its name is removed; older kernels,
 // libext2fs and the splitting of an indexed block leave it.
-func (f DirFormat) Removed(b []byte, from, to int, inodes uint32, yield func(Dirent) bool) bool {
+func (f DirFormat) Removed(b []byte, from, to int, inodes uint32, yield func(*Dirent) bool) bool {
 	to = min(to, len(b))
+	var e *Dirent // one for all
 	for at := (from + 3) &^ 3; at+DirentMin <= to; {
 		// Most of a gap is zeros, and most of the rest no inode number.
 		for at+32 <= to && le.Uint64(b[at:])|le.Uint64(b[at+8:])|le.Uint64(b[at+16:])|le.Uint64(b[at+24:]) == 0 {
@@ -178,8 +179,10 @@ func (f DirFormat) Removed(b []byte, from, to int, inodes uint32, yield func(Dir
 			}
 			continue
 		}
-		e, ok := f.removedAt(b, at, to, inodes)
-		if !ok {
+		if e == nil {
+			e = new(Dirent)
+		}
+		if !f.removedAt(e, b, at, to) {
 			at += 4
 			continue
 		}
@@ -191,25 +194,46 @@ func (f DirFormat) Removed(b []byte, from, to int, inodes uint32, yield func(Dir
 	return true
 }
 
-func (f DirFormat) removedAt(b []byte, at, to int, inodes uint32) (Dirent, bool) {
-	ino := le.Uint32(b[at:])
-	recLen := recLenFromDisk(le.Uint16(b[at+4:]), len(b))
-	nameLen := int(b[at+6])
-	e := Dirent{Ino: Ino(ino), RecLen: recLen, Offset: at}
-	e.Raw = b[at+7]
+// removedAt decodes what could have been a record into e.
+func (f DirFormat) removedAt(e *Dirent, b []byte, at, to int) bool {
+	*e = Dirent{Ino: Ino(le.Uint32(b[at:])), RecLen: RecLen(b[at:], len(b)), Offset: at, Raw: b[at+7]}
 	e.Type = f.fileType(e.Raw)
+	nameLen := int(b[at+6])
 	need := f.DirentLen(nameLen)
-	if e.Type >= ftMax || ino == 0 || ino > inodes || nameLen == 0 || at+direntHead+nameLen > to ||
-		recLen < need-f.DirentLen(0)+direntHead || recLen%4 != 0 || recLen > len(b)-at {
-		return e, false
+	if e.Type >= ftMax || nameLen == 0 || at+direntHead+nameLen > to ||
+		e.RecLen < need-f.DirentLen(0)+direntHead || e.RecLen%4 != 0 || e.RecLen > len(b)-at {
+		return false
 	}
 	e.Name = b[at+direntHead:][:nameLen]
-	for _, c := range e.Name {
-		if c == 0 || c == '/' {
-			return e, false
+	return !IllegalName(e.Name)
+}
+
+// IllegalName reports whether a name has a slash or a NUL in it. It looks at eight bytes at
+// a time, the last eight of them perhaps twice.
+func IllegalName(name []byte) bool {
+	if len(name) < 8 {
+		for _, c := range name {
+			if c == 0 || c == '/' {
+				return true
+			}
+		}
+		return false
+	}
+	for rest := name; len(rest) > 8; rest = rest[8:] {
+		if illegalWord(le.Uint64(rest)) {
+			return true
 		}
 	}
-	return e, true
+	return illegalWord(le.Uint64(name[len(name)-8:]))
+}
+
+// illegalWord is IllegalName for eight bytes: taking 1 from each sets the top bit of one that
+// had it clear where that is 0, or where one below was, so that something is set just
+// where there is a 0.
+func illegalWord(v uint64) bool {
+	const ones, tops, slashes = 0x0101010101010101, 0x8080808080808080, 0x2f2f2f2f2f2f2f2f
+	s := v ^ slashes
+	return ((v-ones)&^v|(s-ones)&^s)&tops != 0
 }
 
 // DirTail is the checksum at the end of a directory block under metadata_csum,

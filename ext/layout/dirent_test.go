@@ -179,7 +179,7 @@ func TestRemoved(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			if !tt.format.Removed(tt.b, tt.from, tt.to, tt.inodes, func(e Dirent) bool {
+			if !tt.format.Removed(tt.b, tt.from, tt.to, tt.inodes, func(e *Dirent) bool {
 				got = append(got, fmt.Sprintf("%d: %d (%d) %s", e.Offset, e.Ino, e.Type, e.Name))
 				return true
 			}) {
@@ -191,7 +191,7 @@ func TestRemoved(t *testing.T) {
 		})
 	}
 	n := 0
-	if typed.Removed(b, 36, 72, 1024, func(Dirent) bool { n++; return false }) || n != 1 {
+	if typed.Removed(b, 36, 72, 1024, func(*Dirent) bool { n++; return false }) || n != 1 {
 		t.Errorf("went on after being stopped: %d records", n)
 	}
 }
@@ -247,7 +247,7 @@ func FuzzDirBlock(f *testing.F) {
 			t.Fatalf("ended at byte %d of %d without an error", at, len(b))
 		}
 		last := -1
-		format.Removed(b, int(bits), len(b), 1<<20, func(e Dirent) bool {
+		format.Removed(b, int(bits), len(b), 1<<20, func(e *Dirent) bool {
 			if e.Offset < int(bits) || e.Offset < last || e.Offset%4 != 0 || e.Offset+8+len(e.Name) > len(b) || len(e.Name) == 0 || e.Ino == 0 || e.Ino > 1<<20 {
 				t.Fatalf("%+v after byte %d of %d", e, last, len(b))
 			}

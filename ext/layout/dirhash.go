@@ -158,36 +158,36 @@ func tea(state, key *[4]uint32) {
 
 // halfMD4 is MD4 cut down to eight words and eight steps a round
 // (half_md4_transform). It runs once for each name of a file system: the steps are
-// written out.
+// written out, and what the step before gave comes into each as late as can be.
 func halfMD4(state *[4]uint32, in *[8]uint32) {
 	const add2, add3 = 0x5a827999, 0x6ed9eba1
 	a, b, c, d := state[0], state[1], state[2], state[3]
-	a = bits.RotateLeft32(a+(d^b&(c^d))+in[0], 3)
-	d = bits.RotateLeft32(d+(c^a&(b^c))+in[1], 7)
-	c = bits.RotateLeft32(c+(b^d&(a^b))+in[2], 11)
-	b = bits.RotateLeft32(b+(a^c&(d^a))+in[3], 19)
-	a = bits.RotateLeft32(a+(d^b&(c^d))+in[4], 3)
-	d = bits.RotateLeft32(d+(c^a&(b^c))+in[5], 7)
-	c = bits.RotateLeft32(c+(b^d&(a^b))+in[6], 11)
-	b = bits.RotateLeft32(b+(a^c&(d^a))+in[7], 19)
+	a = bits.RotateLeft32(a+in[0]+(d^b&(c^d)), 3)
+	d = bits.RotateLeft32(d+in[1]+(c^a&(b^c)), 7)
+	c = bits.RotateLeft32(c+in[2]+(b^d&(a^b)), 11)
+	b = bits.RotateLeft32(b+in[3]+(a^c&(d^a)), 19)
+	a = bits.RotateLeft32(a+in[4]+(d^b&(c^d)), 3)
+	d = bits.RotateLeft32(d+in[5]+(c^a&(b^c)), 7)
+	c = bits.RotateLeft32(c+in[6]+(b^d&(a^b)), 11)
+	b = bits.RotateLeft32(b+in[7]+(a^c&(d^a)), 19)
 
-	a = bits.RotateLeft32(a+(b&c+(b^c)&d)+in[1]+add2, 3)
-	d = bits.RotateLeft32(d+(a&b+(a^b)&c)+in[3]+add2, 5)
-	c = bits.RotateLeft32(c+(d&a+(d^a)&b)+in[5]+add2, 9)
-	b = bits.RotateLeft32(b+(c&d+(c^d)&a)+in[7]+add2, 13)
-	a = bits.RotateLeft32(a+(b&c+(b^c)&d)+in[0]+add2, 3)
-	d = bits.RotateLeft32(d+(a&b+(a^b)&c)+in[2]+add2, 5)
-	c = bits.RotateLeft32(c+(d&a+(d^a)&b)+in[4]+add2, 9)
-	b = bits.RotateLeft32(b+(c&d+(c^d)&a)+in[6]+add2, 13)
+	a = bits.RotateLeft32(a+in[1]+add2+c&d+b&(c^d), 3)
+	d = bits.RotateLeft32(d+in[3]+add2+b&c+a&(b^c), 5)
+	c = bits.RotateLeft32(c+in[5]+add2+a&b+d&(a^b), 9)
+	b = bits.RotateLeft32(b+in[7]+add2+d&a+c&(d^a), 13)
+	a = bits.RotateLeft32(a+in[0]+add2+c&d+b&(c^d), 3)
+	d = bits.RotateLeft32(d+in[2]+add2+b&c+a&(b^c), 5)
+	c = bits.RotateLeft32(c+in[4]+add2+a&b+d&(a^b), 9)
+	b = bits.RotateLeft32(b+in[6]+add2+d&a+c&(d^a), 13)
 
-	a = bits.RotateLeft32(a+(b^c^d)+in[3]+add3, 3)
-	d = bits.RotateLeft32(d+(a^b^c)+in[7]+add3, 9)
-	c = bits.RotateLeft32(c+(d^a^b)+in[2]+add3, 11)
-	b = bits.RotateLeft32(b+(c^d^a)+in[6]+add3, 15)
-	a = bits.RotateLeft32(a+(b^c^d)+in[1]+add3, 3)
-	d = bits.RotateLeft32(d+(a^b^c)+in[5]+add3, 9)
-	c = bits.RotateLeft32(c+(d^a^b)+in[0]+add3, 11)
-	b = bits.RotateLeft32(b+(c^d^a)+in[4]+add3, 15)
+	a = bits.RotateLeft32(a+in[3]+add3+(b^(c^d)), 3)
+	d = bits.RotateLeft32(d+in[7]+add3+(a^(b^c)), 9)
+	c = bits.RotateLeft32(c+in[2]+add3+(d^(a^b)), 11)
+	b = bits.RotateLeft32(b+in[6]+add3+(c^(d^a)), 15)
+	a = bits.RotateLeft32(a+in[1]+add3+(b^(c^d)), 3)
+	d = bits.RotateLeft32(d+in[5]+add3+(a^(b^c)), 9)
+	c = bits.RotateLeft32(c+in[0]+add3+(d^(a^b)), 11)
+	b = bits.RotateLeft32(b+in[4]+add3+(c^(d^a)), 15)
 	state[0] += a
 	state[1] += b
 	state[2] += c

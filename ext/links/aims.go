@@ -36,10 +36,8 @@ const (
 // or too many.
 func (t *Tree) newAims(ctx context.Context) *aims {
 	n := 0
-	for i := range t.symlinks {
-		if target := t.keptTarget(&t.symlinks[i]); len(target) > 0 {
-			n += bytes.Count(target, []byte("/")) + 1
-		}
+	for _, k := range t.steps {
+		n += k
 	}
 	if n == 0 || n > maxAims {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 
+	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
 )
 
@@ -82,7 +83,7 @@ func (f *facts) set(w int, ino Ino, kind, state, links uint16) {
 	word := uint32(kind>>modeShift) << typeShift
 	if word>>typeShift == isDirectory {
 		f.words[ino] = word
-		f.parts[w] = append(f.parts[w], dirFacts{ino: ino, stored: links, state: state})
+		f.parts[w] = push(f.parts[w], dirFacts{ino: ino, stored: links, state: state})
 		return
 	}
 	if state&stateEA != 0 {
@@ -98,7 +99,7 @@ func (f *facts) set(w int, ino Ino, kind, state, links uint16) {
 // gather is called when all inodes are set, before any name is counted. Of more than most
 // directories it gives those that there is no room for, and forgets them.
 func (f *facts) gather(most int) (tooMany []dirFacts) {
-	f.dirs = sortParts(f.parts, func(a, b dirFacts) int { return cmp.Compare(a.ino, b.ino) })
+	f.dirs = ext.SortParts(f.parts, func(a, b dirFacts) int { return cmp.Compare(a.ino, b.ino) })
 	f.parts = nil
 	if len(f.dirs) > most {
 		f.dirs, tooMany = f.dirs[:most], f.dirs[most:]
@@ -138,8 +139,10 @@ func (f *facts) dirOf(word uint32) *dirFacts {
 
 // kind gives the file type of an inode, as in a mode.
 func (f *facts) kind(ino Ino) uint16 {
-	return uint16(atomic.LoadUint32(&f.words[ino])>>typeShift) << modeShift
+	return wordKind(atomic.LoadUint32(&f.words[ino]))
 }
+
+func wordKind(word uint32) uint16 { return uint16(word>>typeShift) << modeShift }
 
 // state gives the state bits of a directory, and of others whether they are an ea_inode.
 func (f *facts) state(ino Ino) uint16 {
@@ -154,12 +157,30 @@ func (f *facts) state(ino Ino) uint16 {
 }
 
 // linked reports whether an inode has a link count.
-func (f *facts) linked(ino Ino) bool {
-	word := atomic.LoadUint32(&f.words[ino])
+func (f *facts) linked(ino Ino) bool { return f.linkedBy(atomic.LoadUint32(&f.words[ino])) }
+
+func (f *facts) linkedBy(word uint32) bool {
 	if d := f.dirOf(word); d != nil {
 		return d.stored != 0
 	}
 	return word>>storedShift&countMost != 0
+}
+
+// used gives the inodes of up to 64 words as bits: those that are linked, and the
+// directories among them.
+func (f *facts) used(words []uint32) (used, dirs uint64) {
+	for i, word := range words {
+		switch {
+		case word>>typeShift == isDirectory:
+			if f.dirs[word%dirsMost].stored != 0 {
+				used |= 1 << i
+				dirs |= 1 << i
+			}
+		case word>>storedShift&countMost != 0:
+			used |= 1 << i
+		}
+	}
+	return used, dirs
 }
 
 // links gives i_links_count.
@@ -261,12 +282,23 @@ func lower(p *uint32, n uint32) (was uint32) {
 	}
 }
 
-// plain reports whether an inode in use is nothing but what most are: no directory, no
-// value of an xattr, and of as many names as its link count says.
+// plain reports whether an inode is nothing but what most are: not in use, or no directory,
+// no value of an xattr, and of as many names as its link count says.
 func (f *facts) plain(ino Ino) bool {
 	word := f.words[ino]
+	if word>>typeShift == isDirectory {
+		return f.dirs[word%dirsMost].stored == 0
+	}
 	links, names := word>>storedShift&countMost, word>>countedShift&countMost
-	return links == names && links < countMost && word&wordEA == 0 && word>>typeShift != isDirectory && f.parent(ino) != 0
+	switch {
+	case links == 0:
+		return true
+	case links != names || links == countMost || word&wordEA != 0:
+		return false
+	case f.parents != nil:
+		return f.parents[ino] != 0
+	}
+	return word&parentMost != 0
 }
 
 // mark sets state bits of a directory, and unmark clears them, once the survey is over.

@@ -63,10 +63,11 @@ func (t *Tree) knownNames(aimed *collector) table {
 			lists, arenas = append(lists, part), append(arenas, aimed.arenas)
 		}
 	}
-	entries := 0
+	entries, fold := 0, t.casefold.Load()
 	for _, list := range lists {
-		for i := range list {
-			if entries++; t.folds(list[i].dir) {
+		entries += len(list)
+		for i := 0; fold && i < len(list); i++ {
+			if t.folds(list[i].dir) {
 				entries++
 			}
 		}
@@ -80,7 +81,7 @@ func (t *Tree) knownNames(aimed *collector) table {
 					r := &part[j]
 					name := arenas[i][r.arena].get(r.at, int(r.length))
 					known.enter(nameKey(t.seed, r.dir, name), r.ino)
-					if t.folds(r.dir) {
+					if fold && t.folds(r.dir) {
 						known.enter(t.foldKey(r.dir, name), r.ino)
 					}
 				}

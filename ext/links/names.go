@@ -150,7 +150,7 @@ func (c *collector) add(w int, dir Ino, e *layout.Dirent) {
 		return
 	}
 	if at, ok := c.arenas[w].put(name); ok {
-		c.parts[w] = append(c.parts[w], nameRecord{e.Ino, dir, at, uint8(len(name)), uint8(w)})
+		c.parts[w] = push(c.parts[w], nameRecord{e.Ino, dir, at, uint8(len(name)), uint8(w)})
 	}
 }
 
@@ -167,7 +167,7 @@ func (c *collector) spell(w int, dir Ino, e *layout.Dirent) []byte {
 
 func (c *collector) done() *Names {
 	n := &Names{t: c.t, arenas: c.arenas}
-	n.records = sortParts(c.parts, func(a, b nameRecord) int {
+	n.records = ext.SortParts(c.parts, func(a, b nameRecord) int {
 		if a.ino != b.ino {
 			return cmp.Compare(a.ino, b.ino)
 		}
@@ -219,9 +219,23 @@ func (n *Names) of(ino Ino) ([]nameRecord, *Names) {
 	if n.base != nil && n.t.always(ino) {
 		n = n.base
 	}
-	from := sort.Search(len(n.records), func(i int) bool { return n.records[i].ino >= ino })
-	to := from + sort.Search(len(n.records)-from, func(i int) bool { return n.records[from+i].ino > ino })
-	return n.records[from:to], n
+	r := n.records
+	from := 0
+	for to := len(r); from < to; { // the first one that is not below: asked for each symlink, and so spelt out
+		if mid := int(uint(from+to) / 2); r[mid].ino < ino {
+			from = mid + 1
+		} else {
+			to = mid
+		}
+	}
+	// Most have one name, and a hostile one a million.
+	r = r[from:]
+	least, step := 0, 1
+	for step < len(r) && r[step].ino == ino {
+		least, step = step, 2*step
+	}
+	most := min(step, len(r))
+	return r[:least+sort.Search(most-least, func(i int) bool { return r[least+i].ino > ino })], n
 }
 
 const (

@@ -1,36 +1,51 @@
 package links
 
-import "sync"
+import "sync/atomic"
 
-// pathCacheBytes bounds what a pathCache keeps.
-const pathCacheBytes = 4 << 20
+const (
+	pathCacheBytes = 4 << 20 // bounds what a pathCache keeps
+	pathSlots      = 1 << 15 // of a pathCache
+)
 
 // A pathCache keeps the paths of directories that were built lately: the names
 // asked for one after the other often lie in the same directory or below it.
-// Paths in it are not to be changed.
-type pathCache struct {
-	mu    sync.Mutex
-	paths map[Ino][]byte
-	bytes int
+// Paths in it are not to be changed. A slot has one of the directories whose place it is.
+type pathCache struct{ kept atomic.Pointer[keptPaths] }
+
+type keptPaths struct {
+	slots [pathSlots]atomic.Pointer[keptPath]
+	bytes atomic.Int64
 }
 
+type keptPath struct {
+	dir  Ino
+	path []byte
+}
+
+// slot is where the path of a directory is kept.
+func (k *keptPaths) slot(dir Ino) *atomic.Pointer[keptPath] { return &k.slots[dir*0x9e3779b1>>17] }
+
 func (c *pathCache) get(dir Ino) []byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.paths[dir]
+	if k := c.kept.Load(); k != nil {
+		if p := k.slot(dir).Load(); p != nil && p.dir == dir {
+			return p.path
+		}
+	}
+	return nil
 }
 
 func (c *pathCache) put(dir Ino, path []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.paths == nil || c.bytes > pathCacheBytes {
-		c.paths, c.bytes = map[Ino][]byte{}, 0
+	k := c.kept.Load()
+	if k == nil || k.bytes.Load() > pathCacheBytes {
+		next := new(keptPaths)
+		c.kept.CompareAndSwap(k, next)
+		k = next
 	}
-	if _, ok := c.paths[dir]; !ok {
-		c.paths[dir] = path
-		c.bytes += len(path) + 64
-	}
+	k.slot(dir).Store(&keptPath{dir, path})
+	k.bytes.Add(int64(len(path)) + 64) // as if nothing had been there
 }
+
+func (c *pathCache) clear() { c.kept.Store(nil) }
 
 // bound sets how long paths get, by how deep the directories lie that most
 // names are in: a sample of the directory blocks tells.
@@ -48,6 +63,6 @@ func (t *Tree) bound() {
 	}
 	if n > 256 && total/n > maxPathDeep {
 		t.maxPath = maxPathDeep
-		t.paths = pathCache{}
+		t.paths.clear()
 	}
 }

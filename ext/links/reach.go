@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"sync/atomic"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -27,6 +28,25 @@ func (t *Tree) Type(ino Ino) uint16 {
 
 // InUse reports whether an inode has a link count.
 func (t *Tree) InUse(ino Ino) bool { return t.Known(ino) && t.inodes.linked(ino) }
+
+// look gives Type and InUse at once.
+func (t *Tree) look(ino Ino) (kind uint16, used bool) {
+	if !t.Known(ino) {
+		return 0, false
+	}
+	word := atomic.LoadUint32(&t.inodes.words[ino])
+	return wordKind(word), t.inodes.linkedBy(word)
+}
+
+// Used gives n inodes, 64 at most, from first on as bits: those in use, and the directories
+// among them.
+func (t *Tree) Used(first Ino, n uint64) (used, dirs uint64) {
+	if first >= t.Limit() {
+		return 0, 0
+	}
+	n = min(n, uint64(t.Limit()-first))
+	return t.inodes.used(t.inodes.words[first:][:n])
+}
 
 // Stored is i_links_count.
 func (t *Tree) Stored(ino Ino) uint32 {
@@ -66,7 +86,7 @@ func (t *Tree) findSpecial(ctx context.Context) error {
 		return func(i int) {
 			from := Ino(i) * step
 			for j := range min(step, t.Limit()-from) {
-				if ino := from + j; ino > 0 && t.inodes.linked(ino) && !t.inodes.plain(ino) {
+				if ino := from + j; ino > 0 && !t.inodes.plain(ino) {
 					parts[i] = append(parts[i], ino)
 				}
 			}

@@ -52,7 +52,7 @@ type resolver struct {
 	led     map[ledKey]led
 	above   map[Ino]Ino  // of directories that nothing names
 	mounts  map[Ino]bool // whether directories are mount points
-	at, end Symlink      // scratch of settle
+	at      Symlink      // scratch
 }
 
 func (t *Tree) newResolver(mountedAt string, l *lookups) *resolver {
@@ -114,32 +114,34 @@ func (r *resolver) lead(dir Ino, target []byte, depth int) (out Outcome, links i
 		}
 		at = layout.RootIno
 	}
-	out = Outcome{State: StateOK, Ino: at, Dir: at}
+	lastDir, last := at, []byte(nil) // as Dir and Name of the outcome
+	isDir := r.t.Type(at) == layout.ModeDir
 	for {
 		for len(rest) > 0 && rest[0] == '/' {
 			rest = rest[1:]
 		}
 		if len(rest) == 0 {
-			out.Ino = at
-			return out, links
+			return Outcome{State: StateOK, Ino: at, Dir: lastDir, Name: last}, links
 		}
 		name, after, slash := rest, rest[len(rest):], false
 		if n := bytes.IndexByte(rest, '/'); n >= 0 {
 			name, after, slash = rest[:n], rest[n+1:], true
 		}
-		if r.t.Type(at) != layout.ModeDir {
+		if !isDir {
 			return Outcome{State: StateRotten, Dir: at, Name: name, NotDir: true}, links
 		}
+		rest = after
 		switch string(name) {
 		case ".":
-			out.Dir, out.Name, rest = at, nil, after
+			lastDir, last = at, nil
 			continue
 		case "..":
 			at = r.up(at)
-			out.Dir, out.Name, rest = at, nil, after
+			lastDir, last, isDir = at, nil, r.t.Type(at) == layout.ModeDir
 			continue
 		}
 		ino, known := r.lookups.find(at, name)
+		kind, used := r.t.look(ino)
 		switch {
 		case !known:
 			r.queries = append(r.queries, r.lookups.queries(at, name)...)
@@ -148,23 +150,22 @@ func (r *resolver) lead(dir Ino, target []byte, depth int) (out Outcome, links i
 			return Outcome{State: StateUnreadable, Dir: at, Name: name, Err: errHidden}, links
 		case ino == 0 && r.mount == nil && r.mountPoint(at):
 			return Outcome{State: StateExternal}, links
-		case ino == 0 || !r.t.InUse(ino):
+		case ino == 0 || !used:
 			return Outcome{State: StateRotten, Dir: at, Name: name}, links
 		}
-		if r.t.Type(ino) == layout.ModeSymlink {
+		if kind == layout.ModeSymlink {
 			one := r.link(at, ino, name, depth)
 			if links += one.links; one.out.State != StateOK || links > ext.MaxLinks {
 				return one.out, links
 			}
-			out, at = one.out, one.out.Ino
+			at, lastDir, last = one.out.Ino, one.out.Dir, one.out.Name
+			kind = r.t.Type(at)
 		} else {
-			out.Dir, out.Name = at, name
-			at = ino
+			at, lastDir, last = ino, at, name
 		}
-		if slash && r.t.Type(at) != layout.ModeDir {
-			return Outcome{State: StateRotten, Dir: out.Dir, Name: out.Name, NotDir: true}, links
+		if isDir = kind == layout.ModeDir; slash && !isDir {
+			return Outcome{State: StateRotten, Dir: lastDir, Name: last, NotDir: true}, links
 		}
-		rest = after
 	}
 }
 

@@ -194,10 +194,9 @@ func (r *resolver) settle(s *Symlink, names *Names, keep func(*Symlink) bool) bo
 		}
 		o := r.follow(dir, s.Target)
 		if settled {
-			end := &r.end
-			*end = *s
-			end.State, end.NotDir, end.Err = o.State, o.NotDir, o.Err
-			settled = o.State != statePending && !keep(end)
+			s.State, s.NotDir, s.Err = o.State, o.NotDir, o.Err
+			settled = o.State != statePending && !keep(s)
+			s.State, s.NotDir, s.Err = "", false, nil // for the next name
 		}
 	}
 	records, _ := names.of(s.Ino)

@@ -6,6 +6,7 @@
 package links
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -33,6 +34,7 @@ type Tree struct {
 	special  []Ino          // see Special
 	symlinks []symlinkRef   // in order
 	targets  []arena        // what the symlinkRefs refer to, one a worker
+	steps    []int          // how many components those have, at most, likewise
 	multi    []edge         // further names of directories
 	several  [][]edge       // likewise of other inodes, by worker, in no order
 	base     *Names         // the names of all directories and symlinks
@@ -41,6 +43,7 @@ type Tree struct {
 	aims     *aims // nil unless Hooks.Symlinks asks for it
 	known    table // likewise: where names lead that symlinks may ask for
 	paths    pathCache
+	casefold atomic.Bool  // some directory is flagged so
 	circles  map[Ino]bool // of directories that name each other in a circle, the lowest
 	broken   Set          // directories of which something could not be read
 	hidden   bool         // there are directories that the root does not reach
@@ -229,7 +232,7 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 	for len(readers) < len(workers) {
 		readers = append(readers, t.FS.NewTargetReader())
 	}
-	t.targets = make([]arena, len(workers))
+	t.targets, t.steps = make([]arena, len(workers)), make([]int, len(workers))
 	// No more directory blocks than the image has: what goes past that is
 	// claimed twice. The same goes for the nodes of their maps.
 	nodes := t.FS.NewNodeBudget()
@@ -273,7 +276,7 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 					ref.block = err == nil
 					t.keepTarget(w, &ref, target, in.Size())
 				}
-				mine.symlinks = append(mine.symlinks, ref)
+				mine.symlinks = push(mine.symlinks, ref)
 			}
 		} else if in.Ino < t.Limit() {
 			t.inodes.set(w, in.Ino, in.Type(), 0, 0)
@@ -285,14 +288,15 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 	for _, d := range t.inodes.gather(dirsMost) {
 		t.fail(d.ino, errTooManyDirs)
 	}
+	var blocks [][]ext.DirBlock
 	var symlinks [][]symlinkRef
 	for _, w := range workers {
-		t.blocks = append(t.blocks, w.blocks...)
+		blocks, symlinks = append(blocks, w.blocks), append(symlinks, w.symlinks)
 		t.inline = append(t.inline, w.inline...)
-		symlinks = append(symlinks, w.symlinks)
 	}
+	t.blocks = ext.SortParts(blocks, ext.DirBlock.Compare)
 	slices.Sort(t.inline)
-	t.symlinks = sortParts(symlinks, func(a, b symlinkRef) int { return cmp.Compare(a.ino, b.ino) })
+	t.symlinks = ext.SortParts(symlinks, func(a, b symlinkRef) int { return cmp.Compare(a.ino, b.ino) })
 	return err
 }
 
@@ -304,6 +308,7 @@ func (t *Tree) keepTarget(w int, ref *symlinkRef, target []byte, size uint64) {
 	}
 	if at, ok := t.targets[w].put(target); ok {
 		ref.at, ref.length, ref.arena = at, uint16(len(target)), uint8(w)
+		t.steps[w] += bytes.Count(target, []byte("/")) + 1
 	}
 }
 
@@ -324,6 +329,9 @@ func (t *Tree) note(w int, in *ext.Inode) {
 		if in.Flags&f.flag != 0 {
 			s |= f.state
 		}
+	}
+	if s&stateCasefold != 0 {
+		t.casefold.Store(true)
 	}
 	if !in.IsRegular() && !in.IsDir() {
 		s &^= stateEA // nothing else can hold a value
@@ -399,15 +407,15 @@ func (t *Tree) count(dir Ino, place uint32, e *layout.Dirent, dots bool, extra, 
 	case e.Ino == layout.RootIno || e.Ino == dir:
 		// The root is above all, and no directory above itself.
 		t.inodes.count(e.Ino, 0)
-		*extra = append(*extra, edge{e.Ino, dir})
+		*extra = push(*extra, edge{e.Ino, dir})
 	default:
 		// The lowest directory wins, so that the outcome is the same each time.
 		switch old := t.inodes.count(e.Ino, place); {
 		case old == 0:
 		case t.isDir(e.Ino):
-			*extra = append(*extra, edge{e.Ino, max(old, dir)})
+			*extra = push(*extra, edge{e.Ino, max(old, dir)})
 		case old != dir && len(*several) < maxSeveral:
-			*several = append(*several, edge{e.Ino, max(old, dir)})
+			*several = push(*several, edge{e.Ino, max(old, dir)})
 		}
 	}
 }

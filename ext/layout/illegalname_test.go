@@ -1,28 +1,26 @@
-package audit_test
+package layout
 
 import (
 	"bytes"
 	"testing"
-
-	"github.com/extscope/extscope/ext/audit"
 )
 
-// TestIllegal puts each byte at each place of names of all lengths up to 40, between bytes
+// TestIllegalName puts each byte at each place of names of all lengths up to 40, between bytes
 // next to those that are illegal.
-func TestIllegal(t *testing.T) {
+func TestIllegalName(t *testing.T) {
 	for _, around := range []byte{0x01, 0x2e, 0x30, 0x7f, 0x80, 0xaf, 0xff} {
 		for n := range 41 {
 			name := bytes.Repeat([]byte{around}, n)
 			for at := range n {
 				for c := range 256 {
 					name[at] = byte(c)
-					if want := c == 0 || c == '/'; audit.Illegal(name) != want {
+					if want := c == 0 || c == '/'; IllegalName(name) != want {
 						t.Fatalf("%q: %v", name, !want)
 					}
 				}
 				name[at] = around
 			}
-			if audit.Illegal(name) {
+			if IllegalName(name) {
 				t.Fatalf("%q", name)
 			}
 		}

@@ -1,13 +1,13 @@
-package links
+package ext
 
 import (
 	"slices"
 	"sync"
 )
 
-// sortParts sorts what several workers gathered, the parts at the same time, and gives all
+// SortParts sorts what several workers gathered, the parts at the same time, and gives all
 // of it in one list.
-func sortParts[T any](parts [][]T, compare func(a, b T) int) []T {
+func SortParts[T any](parts [][]T, compare func(a, b T) int) []T {
 	var sorting sync.WaitGroup
 	for _, p := range parts {
 		sorting.Go(func() { slices.SortFunc(p, compare) })
