@@ -148,7 +148,7 @@ func (f *FS) dirBlocks(list []DirBlock, dir *Inode, limit int, nodes *NodeBudget
 	var few [4]Run
 	if runs, ok := f.AppendSimple(few[:0], dir); ok && len(runs) == 1 && runs[0].Logical == 0 && runs[0].Len >= end && runs[0].Kind == Data {
 		for i := range min(runs[0].Len, to, uint64(limit)+1) {
-			list = append(list, DirBlock{runs[0].Physical + Block(i), dir.Ino, uint32(i)})
+			list = Push(list, DirBlock{runs[0].Physical + Block(i), dir.Ino, uint32(i)})
 		}
 		return list
 	}
@@ -171,7 +171,7 @@ func (f *FS) dirBlocks(list []DirBlock, dir *Inode, limit int, nodes *NodeBudget
 			if len(list) > limit {
 				return list
 			}
-			list = append(list, DirBlock{r.Physical + Block(i), dir.Ino, uint32(r.Logical + i)})
+			list = Push(list, DirBlock{r.Physical + Block(i), dir.Ino, uint32(r.Logical + i)})
 		}
 	}
 	return list

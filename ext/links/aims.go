@@ -43,6 +43,10 @@ func (t *Tree) newAims(ctx context.Context) *aims {
 		return nil
 	}
 	a := &aims{t: t, names: newCollector(t, 0), filter: make([]uint64, 1<<bits.Len(uint(n*aimsPerName/64)))}
+	const page = 4096 / 8
+	for i := 0; i < len(a.filter); i += page {
+		a.filter[i] = 0 // written, or else it has to be found twice: add reads first
+	}
 	fold := t.FS.Super.Incompat&layout.IncompatCasefold != 0
 	// The error is ctx's, which ends the survey too.
 	_ = t.eachBatch(ctx, t.symlinks, func(int) func(int, []symlinkRef) {

@@ -83,7 +83,7 @@ func (f *facts) set(w int, ino Ino, kind, state, links uint16) {
 	word := uint32(kind>>modeShift) << typeShift
 	if word>>typeShift == isDirectory {
 		f.words[ino] = word
-		f.parts[w] = push(f.parts[w], dirFacts{ino: ino, stored: links, state: state})
+		f.parts[w] = ext.Push(f.parts[w], dirFacts{ino: ino, stored: links, state: state})
 		return
 	}
 	if state&stateEA != 0 {

@@ -150,7 +150,7 @@ func (c *collector) add(w int, dir Ino, e *layout.Dirent) {
 		return
 	}
 	if at, ok := c.arenas[w].put(name); ok {
-		c.parts[w] = push(c.parts[w], nameRecord{e.Ino, dir, at, uint8(len(name)), uint8(w)})
+		c.parts[w] = ext.Push(c.parts[w], nameRecord{e.Ino, dir, at, uint8(len(name)), uint8(w)})
 	}
 }
 

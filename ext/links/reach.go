@@ -158,18 +158,19 @@ func (t *Tree) reach() {
 // climbAll marks every directory whose chain of parents comes to a marked one.
 func (t *Tree) climbAll() {
 	if t.hidden { // by the round before
-		for _, ino := range t.special {
-			t.inodes.unmark(ino, stateLost)
+		for i := range t.inodes.dirs {
+			t.inodes.dirs[i].state &^= stateLost
 		}
 	}
 	t.hidden, t.circles = false, nil
 	var chain []Ino
-	for _, ino := range t.special {
-		if !t.isDir(ino) || t.Reached(ino) {
+	for i := range t.inodes.dirs {
+		d := &t.inodes.dirs[i]
+		if d.stored == 0 || d.state&stateReach != 0 {
 			continue
 		}
 		chain = chain[:0]
-		at := ino
+		at := d.ino
 		for t.Known(at) && t.inodes.state(at)&(stateReach|stateSeen|stateLost) == 0 && t.isDir(at) {
 			t.inodes.mark(at, stateSeen)
 			chain = append(chain, at)

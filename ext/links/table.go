@@ -64,7 +64,9 @@ func (t *table) enter(key uint64, ino Ino) {
 		// Not looked at first: memory that was only read so far has to be found twice.
 		k := &t.keys[i]
 		if atomic.CompareAndSwapUint64(k, 0, key) || atomic.LoadUint64(k) == key {
-			lower(&t.inos[i], uint32(ino))
+			if !atomic.CompareAndSwapUint32(&t.inos[i], 0, uint32(ino)) {
+				lower(&t.inos[i], uint32(ino))
+			}
 			return
 		}
 	}

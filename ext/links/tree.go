@@ -149,15 +149,19 @@ func Survey(ctx context.Context, f *ext.FS, h Hooks) (*Tree, error) {
 	if err := t.scanDirs(ctx, h); err != nil {
 		return nil, err
 	}
-	if err := t.findSpecial(ctx); err != nil {
+	var reaching sync.WaitGroup // on one core, beside what takes several
+	reaching.Go(t.reach)
+	err := t.findSpecial(ctx)
+	reaching.Wait()
+	if err != nil {
 		return nil, err
 	}
+	reaching.Go(t.bound)
 	if t.aims != nil {
 		t.known = t.knownNames(t.aims.names)
 		t.aims.names = nil
 	}
-	t.reach()
-	t.bound()
+	reaching.Wait()
 	return t, nil
 }
 
@@ -276,7 +280,7 @@ func (t *Tree) scanInodes(ctx context.Context, h Hooks) error {
 					ref.block = err == nil
 					t.keepTarget(w, &ref, target, in.Size())
 				}
-				mine.symlinks = push(mine.symlinks, ref)
+				mine.symlinks = ext.Push(mine.symlinks, ref)
 			}
 		} else if in.Ino < t.Limit() {
 			t.inodes.set(w, in.Ino, in.Type(), 0, 0)
@@ -407,15 +411,15 @@ func (t *Tree) count(dir Ino, place uint32, e *layout.Dirent, dots bool, extra, 
 	case e.Ino == layout.RootIno || e.Ino == dir:
 		// The root is above all, and no directory above itself.
 		t.inodes.count(e.Ino, 0)
-		*extra = push(*extra, edge{e.Ino, dir})
+		*extra = ext.Push(*extra, edge{e.Ino, dir})
 	default:
 		// The lowest directory wins, so that the outcome is the same each time.
 		switch old := t.inodes.count(e.Ino, place); {
 		case old == 0:
 		case t.isDir(e.Ino):
-			*extra = push(*extra, edge{e.Ino, max(old, dir)})
+			*extra = ext.Push(*extra, edge{e.Ino, max(old, dir)})
 		case old != dir && len(*several) < maxSeveral:
-			*several = push(*several, edge{e.Ino, max(old, dir)})
+			*several = ext.Push(*several, edge{e.Ino, max(old, dir)})
 		}
 	}
 }

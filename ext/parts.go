@@ -41,3 +41,12 @@ func mergeSorted[T any](a, b []T, compare func(a, b T) int) []T {
 	}
 	return append(append(out, a...), b...)
 }
+
+// Push is append where a slice that is full gets twice as long: append makes a long one
+// longer by a quarter, and copies all of it each time.
+func Push[T any](s []T, v T) []T {
+	if len(s) == cap(s) {
+		s = slices.Grow(s, max(len(s), 64))
+	}
+	return append(s, v)
+}
