@@ -152,6 +152,11 @@ func (f *FS) dirBlocks(list []DirBlock, dir *Inode, limit int, nodes *NodeBudget
 		}
 		return list
 	}
+	return f.dirRuns(list, dir, limit, nodes, to, end, fail)
+}
+
+// dirRuns is dirBlocks for a map of any form, of a directory that ends at block end.
+func (f *FS) dirRuns(list []DirBlock, dir *Inode, limit int, nodes *NodeBudget, to, end uint64, fail func(error)) []DirBlock {
 	for r, err := range f.RunsWithin(dir, nodes) {
 		if err != nil {
 			fail(err)

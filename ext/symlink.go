@@ -97,15 +97,9 @@ type TargetReader struct {
 	f    *FS
 	buf  []byte
 	at   Block // the block that buf begins with
-	n    int   // how many bytes of buf were read, 0 for none
-	last Block // asked for
+	n    int   // how many bytes of it, 0 for none
 	runs [4]Run
 }
-
-const (
-	targetsAhead = 32 << 10 // bytes that are read where the next target may lie in them
-	targetsNear  = 2        // blocks from one target to the next for it to be likely
-)
 
 // NewTargetReader makes a TargetReader.
 func (f *FS) NewTargetReader() *TargetReader { return &TargetReader{f: f} }
@@ -113,26 +107,12 @@ func (f *FS) NewTargetReader() *TargetReader { return &TargetReader{f: f} }
 // Start reads the first n bytes of a block, all of it where it has no more, into the
 // reader's own bytes, which hold until its next call. What was read last is not read again.
 func (r *TargetReader) Start(b Block, n uint64) ([]byte, error) {
-	size := r.f.blockSize
-	want := int(min(n, uint64(size)))
-	last := r.last
-	r.last = b
-	if r.n > 0 && b >= r.at && b-r.at <= Block(r.n/size) {
-		if from := int(b-r.at) * size; from+want <= r.n {
-			return r.buf[from:][:want], nil
-		}
+	want := int(min(n, uint64(r.f.blockSize)))
+	if r.n >= want && r.at == b {
+		return r.buf[:want], nil
 	}
 	if r.buf == nil {
-		r.buf = make([]byte, max(size, targetsAhead))
-	}
-	// Blocks of targets lie close together where many symlinks were made at once: to read
-	// what lies between is faster than to ask again.
-	ahead := len(r.buf) / size
-	if ahead > 1 && b > last && b-last <= targetsNear && r.f.InRange(b, uint64(ahead)) {
-		if got, err := r.f.ReadMetadata(r.buf, r.f.bytes(b)); err == nil {
-			r.at, r.n = b, got
-			return r.buf[:want], nil
-		}
+		r.buf = make([]byte, r.f.blockSize)
 	}
 	err := r.f.ReadBlock(r.buf[:want], b)
 	if r.at, r.n = b, want; err != nil {

@@ -202,18 +202,16 @@ func findingRows(findings []*audit.Finding) iter.Seq2[report.Row, error] {
 	return func(yield func(report.Row, error) bool) {
 		row := make(report.Row, len(findingColumns()))
 		for _, f := range findings {
-			row = append(row[:0],
-				report.Str(string(f.Kind.Severity())), report.Str(string(f.Kind)),
-				number(uint64(f.Ino), f.Ino != 0), path(f.Path), report.Str(f.Detail),
-				number(uint64(f.Block), f.HasBlock), number(uint64(f.Group), f.HasGroup),
-				word(f.What), inodeList(f.Inodes), number(uint64(f.Offset), f.Offset > 0),
-				number(f.Stored, f.Counts), number(f.Counted, f.Counts),
-				number(uint64(f.Ino), f.Entry), number(uint64(f.Target), f.Entry))
-			name := report.Null()
+			row[0], row[1] = report.Str(string(f.Kind.Severity())), report.Str(string(f.Kind))
+			row[2], row[3], row[4] = number(uint64(f.Ino), f.Ino != 0), path(f.Path), report.Str(f.Detail)
+			row[5], row[6] = number(uint64(f.Block), f.HasBlock), number(uint64(f.Group), f.HasGroup)
+			row[7], row[8], row[9] = word(f.What), inodeList(f.Inodes), number(uint64(f.Offset), f.Offset > 0)
+			row[10], row[11] = number(f.Stored, f.Counts), number(f.Counted, f.Counts)
+			row[12], row[13] = number(uint64(f.Ino), f.Entry), number(uint64(f.Target), f.Entry)
+			row[14], row[15] = report.Null(), number(uint64(f.ID), f.HasID)
 			if f.Entry {
-				name = report.Name(f.Name)
+				row[14] = report.Name(f.Name)
 			}
-			row = append(row, name, number(uint64(f.ID), f.HasID))
 			if !yield(row, nil) {
 				return
 			}

@@ -3,6 +3,7 @@ package links
 import (
 	"context"
 	"hash/maphash"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -145,13 +146,18 @@ func (l *lookups) queries(dir Ino, name []byte) []query {
 // ask adds to what is to be looked up, and empties q.
 func (l *lookups) ask(q *[]query) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(*q) > 0 && l.prepare != nil {
-		l.ahead.Go(l.prepare) // names are missing: it will be asked
+	begin := l.prepare
+	if len(*q) > 0 {
 		l.prepare = nil
+	} else {
+		begin = nil
 	}
 	l.asked = append(l.asked, *q...)
-	*q = (*q)[:0]
+	l.mu.Unlock()
+	if *q = (*q)[:0]; begin != nil {
+		l.ahead.Go(begin) // names are missing: it will be asked
+		runtime.Gosched() // at once: part of it is work for one core
+	}
 }
 
 // answer looks up everything that was asked for, removed names as well. What the survey

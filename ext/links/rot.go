@@ -49,11 +49,12 @@ type LostName struct {
 
 // remember asks the journal for names that were asked for and are not there.
 func (l *lookups) remember(ctx context.Context, past Past) error {
-	l.ahead.Wait()
 	if past == nil || len(l.asked) == 0 {
 		return nil
 	}
-	list, err := past.Lost(ctx, l.t, l.missing())
+	missing := l.missing()
+	l.ahead.Wait()
+	list, err := past.Lost(ctx, l.t, missing)
 	l.asked = nil
 	for i := range list {
 		n := &list[i]

@@ -16,6 +16,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/extscope/extscope/report"
 )
@@ -73,7 +74,7 @@ var pageScript string
 // headScript tells the style sheet that there is a script, before anything is drawn.
 const headScript = `document.documentElement.classList.add("js")`
 
-var pageTemplate = template.Must(template.New("page").Parse(pageSource))
+var pageTemplate = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Parse(pageSource)) })
 
 // policy is the content security policy: nothing but this style and these scripts.
 func policy() string {
@@ -148,7 +149,7 @@ func Write(w io.Writer, d *Document) error {
 		v.Sections = append(v.Sections, section)
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
-	if err := pageTemplate.Execute(out, v); err != nil {
+	if err := pageTemplate().Execute(out, v); err != nil {
 		return err
 	}
 	return out.Flush()
