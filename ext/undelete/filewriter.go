@@ -12,14 +12,15 @@ type fileWriter struct {
 	ctx      context.Context
 	f        *os.File
 	sum      hash.Hash   // nil without one
-	beside   func() bool // whether there is a core to sum up on
+	crew     *crew       // sums up beside
+	beside   func() bool // whether it is to be asked
 	progress func(int64)
 	at       int64 // written so far, holes included
 	end      int64 // of what was really written
 	err      error
 
 	piece  *[copyPiece]byte // that next gives, while nothing is summed up beside
-	summer *summer          // sums up beside, once that was begun
+	stream *stream          // what is summed up beside, once that was begun
 }
 
 // A piecer is a writer that says where what it is given next is to be read to: a slice of
@@ -27,8 +28,8 @@ type fileWriter struct {
 type piecer interface{ next() []byte }
 
 func (w *fileWriter) next() []byte {
-	if w.summer != nil {
-		return <-w.summer.free
+	if w.stream != nil {
+		return <-w.stream.free
 	}
 	if w.piece == nil {
 		w.piece = pieces.Get().(*[copyPiece]byte)
@@ -41,15 +42,15 @@ func (w *fileWriter) next() []byte {
 const apart = 64 << 10
 
 func (w *fileWriter) Write(p []byte) (int, error) {
-	if w.sum != nil && w.summer == nil && len(p) >= apart && w.beside() {
-		w.summer = newSummer(w.sum)
+	if w.sum != nil && w.stream == nil && len(p) >= apart && w.beside() {
+		w.stream = w.crew.join(w.sum)
 	}
 	switch {
 	case w.sum == nil:
-	case w.summer == nil:
+	case w.stream == nil:
 		w.sum.Write(p)
 	default:
-		w.summer.todo <- summand{p, true}
+		w.stream.add(summand{p, true})
 	}
 	n, err := w.f.WriteAt(p, w.at)
 	w.at += int64(n)
@@ -76,8 +77,8 @@ func (w *fileWriter) Hole(n int64) error {
 			return err
 		}
 		k := min(n, int64(len(zeros)))
-		if w.summer != nil {
-			w.summer.todo <- summand{zeros[:k], false}
+		if w.stream != nil {
+			w.stream.add(summand{zeros[:k], false})
 		} else {
 			w.sum.Write(zeros[:k])
 		}
@@ -97,61 +98,12 @@ func (w *fileWriter) finish() error {
 
 // stop ends what runs beside; called again it does nothing.
 func (w *fileWriter) stop() {
-	if w.summer != nil {
-		w.summer.stop()
-		w.summer = nil
+	if w.stream != nil {
+		w.stream.end()
+		w.stream = nil
 	}
 	if w.piece != nil {
 		pieces.Put(w.piece)
 		w.piece = nil
-	}
-}
-
-// A summer sums up what a file is made of while that is read and written: a core does
-// either at about the same speed.
-type summer struct {
-	todo chan summand
-	free chan []byte // pieces that are summed up
-	done chan struct{}
-	lent []*[copyPiece]byte
-}
-
-// A summand is what comes next; a piece is free again afterwards.
-type summand struct {
-	bytes []byte
-	piece bool
-}
-
-// ahead is how many pieces there are beside that which the writer had.
-const ahead = 3
-
-func newSummer(sum hash.Hash) *summer {
-	s := &summer{
-		todo: make(chan summand, ahead+1),
-		free: make(chan []byte, ahead+1),
-		done: make(chan struct{}),
-	}
-	for range ahead {
-		p := pieces.Get().(*[copyPiece]byte)
-		s.lent = append(s.lent, p)
-		s.free <- p[:]
-	}
-	go func() {
-		defer close(s.done)
-		for next := range s.todo {
-			sum.Write(next.bytes)
-			if next.piece {
-				s.free <- next.bytes[:cap(next.bytes)]
-			}
-		}
-	}()
-	return s
-}
-
-func (s *summer) stop() {
-	close(s.todo)
-	<-s.done
-	for _, p := range s.lent {
-		pieces.Put(p)
 	}
 }

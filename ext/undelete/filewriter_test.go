@@ -22,7 +22,7 @@ func TestFileWriter(t *testing.T) {
 			random := rand.New(source)
 			var want []byte
 			writes := 0
-			w := &fileWriter{ctx: t.Context(), f: f, sum: sha256.New(), beside: func() bool { return writes >= from }}
+			w := &fileWriter{ctx: t.Context(), f: f, sum: sha256.New(), crew: new(crew), beside: func() bool { return writes >= from }}
 			defer w.stop()
 			for ; writes < 40; writes++ {
 				p := w.next()
@@ -43,7 +43,7 @@ func TestFileWriter(t *testing.T) {
 					}
 				}
 			}
-			if beside := w.summer != nil; beside != (from < 40) {
+			if beside := w.stream != nil; beside != (from < 40) {
 				t.Errorf("summed up beside: %v", beside)
 			}
 			if err := w.finish(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/extscope/extscope/ext/digest"
 	"github.com/extscope/extscope/ext/undelete/host"
 )
 
@@ -32,6 +33,7 @@ type Restorer struct {
 
 	named  atomic.Bool  // files have a temporary name while they are written
 	busy   atomic.Int64 // how many are being written
+	crew   crew         // sums them up
 	once   sync.Once
 	tree   *folders
 	naming sync.Mutex
@@ -88,8 +90,11 @@ func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
 	}
 }
 
-// spare reports whether there are cores that write no file.
-func (r *Restorer) spare() bool { return r.busy.Load() < int64(runtime.GOMAXPROCS(0)) }
+// beside reports whether large files are summed up beside writing them: where two at once
+// take no longer than one, or there are cores that write no file.
+func (r *Restorer) beside() bool {
+	return digest.Fast() || r.busy.Load() < int64(runtime.GOMAXPROCS(0))
+}
 
 // errNameless says that a nameless file can't be given a name.
 var errNameless = errors.New("a file without a name cannot be given one")
@@ -103,7 +108,7 @@ func (r *Restorer) file(ctx context.Context, d *folder, base string, j *Job) (*R
 	r.busy.Add(1)
 	defer r.busy.Add(-1)
 	out := &Restored{Size: j.Contents.Size}
-	w := &fileWriter{ctx: ctx, f: p.f, progress: r.Progress, beside: r.spare}
+	w := &fileWriter{ctx: ctx, f: p.f, progress: r.Progress, crew: &r.crew, beside: r.beside}
 	defer w.stop()
 	if j.Contents.Size <= maxSummed+maxSummedBy*j.Contents.Data {
 		w.sum = sha256.New()
