@@ -206,13 +206,15 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 	a.orphans()
 	a.orphanFile()
 	var plain func(int, ext.Ino, []byte) bool
+	surveyed := func(t *links.Tree) { a.tree = t; a.gatherDirs() }
 	if g := newGlance(a); g != nil && !a.thorough {
 		plain = g.plain
+		surveyed = func(t *links.Tree) { g.flush(); a.tree = t; a.gatherDirs() }
 	}
 	t, err := links.Survey(ctx, a.fs, links.Hooks{
 		Plain:     plain,
 		Inode:     func(w int, in *ext.Inode) { a.workers[w].inode(in) },
-		Surveyed:  func(t *links.Tree) { a.tree = t; a.gatherDirs() },
+		Surveyed:  surveyed,
 		Block:     func(w int, b links.Block) { a.workers[w].block(&b) },
 		BlockDone: func(w int, b *links.Block, err error) { a.workers[w].blockDone(b, err) },
 		Entry:     a.entry,

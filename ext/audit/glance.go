@@ -19,6 +19,15 @@ type glance struct {
 	times     bool   // are looked at
 	lastWrite int64  // no time is later, in Unix seconds
 	sectors   uint64 // of 512 bytes that a block has
+	runs      []glanceRun
+}
+
+// A glanceRun is what one worker has met of files that lie one behind the other, and not
+// claimed yet.
+type glanceRun struct {
+	start ext.Block
+	len   uint64
+	_     [48]byte // of one worker each line of the cache
 }
 
 // newGlance gives nil where a file system has features that take the long way.
@@ -27,7 +36,7 @@ func newGlance(a *auditor) *glance {
 	if s.Incompat&layout.IncompatExtents == 0 || f.ClusterBlocks() != 1 || s.CreatorOS == osHurd {
 		return nil
 	}
-	g := &glance{a: a, lastWrite: math.MaxInt64, sectors: uint64(f.BlockSize() / 512)}
+	g := &glance{a: a, lastWrite: math.MaxInt64, sectors: uint64(f.BlockSize() / 512), runs: make([]glanceRun, len(a.workers))}
 	if g.times = a.oddTimes && !neverMounted(s); g.times && writesNoted(s) {
 		g.lastWrite = s.WriteTime.Unix()
 	}
@@ -35,7 +44,7 @@ func newGlance(a *auditor) *glance {
 }
 
 // plain reports whether an inode, whose checksum holds, is such a file, and then claims
-// its blocks.
+// its blocks, once flush is called at the latest.
 func (g *glance) plain(w int, ino ext.Ino, raw []byte) bool {
 	const fields = 0x98 // the end of i_crtime_extra
 	if len(raw) < fields+4 || ino < g.a.firstFile {
@@ -56,7 +65,7 @@ func (g *glance) plain(w int, ino ext.Ino, raw []byte) bool {
 		le.Uint32(raw[end:]) == layout.XattrMagic:
 		return false
 	}
-	if g.times && !g.timely(raw) || !g.extents(raw) {
+	if g.times && !g.timely(raw) || !g.extents(w, raw) {
 		return false
 	}
 	if g.a.quotas != nil {
@@ -82,7 +91,7 @@ func inodeSeconds(low, extra []byte) (seconds int64, nanos uint32) {
 }
 
 // extents claims what the extents in i_block map, unless something is wrong with them.
-func (g *glance) extents(raw []byte) bool {
+func (g *glance) extents(w int, raw []byte) bool {
 	var runs [glanceExtents]layout.Extent
 	n := int(le.Uint16(raw[0x2a:])) // eh_entries
 	if n > glanceExtents {
@@ -106,7 +115,24 @@ func (g *glance) extents(raw []byte) bool {
 		return false
 	}
 	for i := range n {
-		g.a.claims.claim(runs[i].Start, uint64(runs[i].Len), 0)
+		r := &g.runs[w]
+		if r.start+ext.Block(r.len) != runs[i].Start {
+			if r.len > 0 {
+				g.a.claims.claim(r.start, r.len, 0)
+			}
+			r.start, r.len = runs[i].Start, 0
+		}
+		r.len += uint64(runs[i].Len)
 	}
 	return true
+}
+
+// flush claims what is not claimed yet.
+func (g *glance) flush() {
+	for i := range g.runs {
+		if r := &g.runs[i]; r.len > 0 {
+			g.a.claims.claim(r.start, r.len, 0)
+			r.len = 0
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"math/bits"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/extscope/extscope/ext"
 	"github.com/extscope/extscope/ext/layout"
@@ -167,7 +168,7 @@ func (c *collector) spell(w int, dir Ino, e *layout.Dirent) []byte {
 
 func (c *collector) done() *Names {
 	n := &Names{t: c.t, arenas: c.arenas}
-	n.records = ext.SortParts(c.parts, func(a, b nameRecord) int {
+	compare := func(a, b nameRecord) int {
 		if a.ino != b.ino {
 			return cmp.Compare(a.ino, b.ino)
 		}
@@ -175,8 +176,41 @@ func (c *collector) done() *Names {
 			return cmp.Compare(a.dir, b.dir)
 		}
 		return bytes.Compare(n.bytes(&a), n.bytes(&b))
-	})
+	}
+	var sorting sync.WaitGroup
+	for i := range c.parts {
+		sorting.Go(func() { c.parts[i] = sortByIno(c.parts[i], c.t.Limit(), compare) })
+	}
+	sorting.Wait()
+	n.records = ext.SortParts(c.parts, compare)
 	return n
+}
+
+// sortByIno sorts names by inode number first. The numbers spread, and so a name's tells
+// where about it goes.
+func sortByIno(list []nameRecord, limit Ino, compare func(a, b nameRecord) int) []nameRecord {
+	const each = 4 // names of a bucket, on average
+	buckets := len(list)/each + 1
+	bucket := func(ino Ino) int { return min(int(uint64(ino)*uint64(buckets)/uint64(limit)), buckets-1) }
+	ends := make([]uint32, buckets+1)
+	for i := range list {
+		ends[bucket(list[i].ino)+1]++
+	}
+	for i := range buckets {
+		ends[i+1] += ends[i]
+	}
+	sorted := make([]nameRecord, len(list))
+	for i := range list {
+		b := bucket(list[i].ino)
+		sorted[ends[b]] = list[i]
+		ends[b]++ // from where the bucket begins to where it ends
+	}
+	from := uint32(0)
+	for _, to := range ends[:buckets] {
+		slices.SortFunc(sorted[from:to], compare)
+		from = to
+	}
+	return sorted
 }
 
 func (t *Tree) namer(cache map[Ino]*ext.Namer, dir Ino) *ext.Namer {
