@@ -284,7 +284,8 @@ const (
 // Dir is the path of a directory: "/" for the root. It starts with "@N" where
 // the root does not reach directory N, or where the path would be too long.
 func (n *Names) Dir(dir Ino) []byte {
-	var chain [][]byte
+	var room [24][]byte
+	chain := room[:0]
 	at, length := dir, 0
 	for at != layout.RootIno {
 		if p := n.t.paths.get(at); p != nil && length+len(p) <= n.t.maxPath {
