@@ -24,7 +24,12 @@ func (l *lookups) missing() *missing {
 			list = append(list, q)
 		}
 	}
-	slices.SortFunc(list, func(a, b query) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.dir, b.dir)) })
+	slices.SortFunc(list, func(a, b query) int {
+		if a.hash != b.hash {
+			return cmp.Compare(a.hash, b.hash)
+		}
+		return cmp.Compare(a.dir, b.dir)
+	})
 	list = slices.Compact(list)
 	words := 1
 	for words*8 < len(list) { // eight bits a name
