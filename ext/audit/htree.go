@@ -161,13 +161,12 @@ func (n *dxNotes) leafDone(seed [4]uint32) {
 	if !n.leaf {
 		return
 	}
-	for _, name := range n.names {
-		if n.fold {
-			name = ext.FoldName(name)
+	if n.fold {
+		for i, name := range n.names {
+			n.names[i] = ext.FoldName(name)
 		}
-		h, _ := layout.DirHash(n.version, seed, name)
-		n.hashes = append(n.hashes, h)
 	}
+	n.hashes = layout.AppendDirHashes(n.hashes, n.version, seed, n.names)
 	last := &n.blocks[len(n.blocks)-1]
 	last.min, last.max = ^uint32(0), 0
 	for _, h := range n.hashes {

@@ -73,10 +73,7 @@ func closeHash(hash uint32) uint32 {
 //
 // SipHash needs a key, see SipDirHash: it and unknown versions give zeros.
 func DirHash(v HashVersion, seed [4]uint32, name []byte) (hash, minor uint32) {
-	state := [4]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476}
-	if seed != [4]uint32{} {
-		state = seed
-	}
+	state := hashState(seed)
 	switch v {
 	case HashLegacy, HashLegacyUnsigned:
 		hash = legacyHash(name, v == HashLegacy)
@@ -100,6 +97,36 @@ func DirHash(v HashVersion, seed [4]uint32, name []byte) (hash, minor uint32) {
 	return closeHash(hash), minor
 }
 
+// AppendDirHashes appends the hash of each name to list, as DirHash gives it.
+func AppendDirHashes(list []uint32, v HashVersion, seed [4]uint32, names [][]byte) []uint32 {
+	if v == HashHalfMD4 || v == HashHalfMD4Unsigned {
+		state := hashState(seed)
+		var one, two [8]uint32
+		for len(names) > 1 && fitsOne(names[0]) && fitsOne(names[1]) {
+			hashWords(one[:], names[0], v == HashHalfMD4)
+			hashWords(two[:], names[1], v == HashHalfMD4)
+			first, second := twoHalfMD4(&state, &one, &two)
+			list, names = append(list, first, second), names[2:]
+		}
+	}
+	for _, name := range names {
+		hash, _ := DirHash(v, seed, name)
+		list = append(list, hash)
+	}
+	return list
+}
+
+// fitsOne reports whether a name takes one round of halfMD4.
+func fitsOne(name []byte) bool { return len(name) > 0 && len(name) <= 32 }
+
+// hashState is what hashing begins with.
+func hashState(seed [4]uint32) [4]uint32 {
+	if seed == [4]uint32{} {
+		return [4]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476}
+	}
+	return seed
+}
+
 // charValue widens a byte as a C char of the given signedness does.
 func charValue(c byte, signed bool) uint32 {
 	if signed {
@@ -114,19 +141,28 @@ func charValue(c byte, signed bool) uint32 {
 func hashWords(words []uint32, name []byte, signed bool) {
 	pad := uint32(len(name)) | uint32(len(name))<<8
 	pad |= pad << 16
-	for i := range words {
-		if i*4+4 <= len(name) {
-			w := binary.BigEndian.Uint32(name[i*4:])
-			if !signed || w&0x80808080 == 0 {
-				words[i] = w
-				continue
-			}
+	for len(words) > 0 && len(name) >= 4 {
+		w := binary.BigEndian.Uint32(name)
+		if signed && w&0x80808080 != 0 {
+			w = hashWord(pad, name[:4], true)
 		}
-		words[i] = pad
-		for j := i * 4; j < min(i*4+4, len(name)); j++ {
-			words[i] = words[i]<<8 + charValue(name[j], signed)
-		}
+		words[0] = w
+		words, name = words[1:], name[4:]
 	}
+	for i := range words {
+		words[i] = pad
+	}
+	if len(words) > 0 && len(name) > 0 {
+		words[0] = hashWord(pad, name, signed)
+	}
+}
+
+// hashWord shifts the bytes of a name into a word.
+func hashWord(word uint32, name []byte, signed bool) uint32 {
+	for _, c := range name {
+		word = word<<8 + charValue(c, signed)
+	}
+	return word
 }
 
 // legacyHash is the hash of the first htree releases (dx_hack_hash).
@@ -192,4 +228,63 @@ func halfMD4(state *[4]uint32, in *[8]uint32) {
 	state[1] += b
 	state[2] += c
 	state[3] += d
+}
+
+// twoHalfMD4 is halfMD4 of two names at once, each of up to 32 bytes, and gives the hash of
+// each: the steps of one fill the time in which those of the other wait for each other.
+func twoHalfMD4(state *[4]uint32, in, in2 *[8]uint32) (hash, hash2 uint32) {
+	const add2, add3 = 0x5a827999, 0x6ed9eba1
+	a, b, c, d := state[0], state[1], state[2], state[3]
+	e, f, g, h := a, b, c, d
+	a = bits.RotateLeft32(a+in[0]+(d^b&(c^d)), 3)
+	e = bits.RotateLeft32(e+in2[0]+(h^f&(g^h)), 3)
+	d = bits.RotateLeft32(d+in[1]+(c^a&(b^c)), 7)
+	h = bits.RotateLeft32(h+in2[1]+(g^e&(f^g)), 7)
+	c = bits.RotateLeft32(c+in[2]+(b^d&(a^b)), 11)
+	g = bits.RotateLeft32(g+in2[2]+(f^h&(e^f)), 11)
+	b = bits.RotateLeft32(b+in[3]+(a^c&(d^a)), 19)
+	f = bits.RotateLeft32(f+in2[3]+(e^g&(h^e)), 19)
+	a = bits.RotateLeft32(a+in[4]+(d^b&(c^d)), 3)
+	e = bits.RotateLeft32(e+in2[4]+(h^f&(g^h)), 3)
+	d = bits.RotateLeft32(d+in[5]+(c^a&(b^c)), 7)
+	h = bits.RotateLeft32(h+in2[5]+(g^e&(f^g)), 7)
+	c = bits.RotateLeft32(c+in[6]+(b^d&(a^b)), 11)
+	g = bits.RotateLeft32(g+in2[6]+(f^h&(e^f)), 11)
+	b = bits.RotateLeft32(b+in[7]+(a^c&(d^a)), 19)
+	f = bits.RotateLeft32(f+in2[7]+(e^g&(h^e)), 19)
+
+	a = bits.RotateLeft32(a+in[1]+add2+c&d+b&(c^d), 3)
+	e = bits.RotateLeft32(e+in2[1]+add2+g&h+f&(g^h), 3)
+	d = bits.RotateLeft32(d+in[3]+add2+b&c+a&(b^c), 5)
+	h = bits.RotateLeft32(h+in2[3]+add2+f&g+e&(f^g), 5)
+	c = bits.RotateLeft32(c+in[5]+add2+a&b+d&(a^b), 9)
+	g = bits.RotateLeft32(g+in2[5]+add2+e&f+h&(e^f), 9)
+	b = bits.RotateLeft32(b+in[7]+add2+d&a+c&(d^a), 13)
+	f = bits.RotateLeft32(f+in2[7]+add2+h&e+g&(h^e), 13)
+	a = bits.RotateLeft32(a+in[0]+add2+c&d+b&(c^d), 3)
+	e = bits.RotateLeft32(e+in2[0]+add2+g&h+f&(g^h), 3)
+	d = bits.RotateLeft32(d+in[2]+add2+b&c+a&(b^c), 5)
+	h = bits.RotateLeft32(h+in2[2]+add2+f&g+e&(f^g), 5)
+	c = bits.RotateLeft32(c+in[4]+add2+a&b+d&(a^b), 9)
+	g = bits.RotateLeft32(g+in2[4]+add2+e&f+h&(e^f), 9)
+	b = bits.RotateLeft32(b+in[6]+add2+d&a+c&(d^a), 13)
+	f = bits.RotateLeft32(f+in2[6]+add2+h&e+g&(h^e), 13)
+
+	a = bits.RotateLeft32(a+in[3]+add3+(b^(c^d)), 3)
+	e = bits.RotateLeft32(e+in2[3]+add3+(f^(g^h)), 3)
+	d = bits.RotateLeft32(d+in[7]+add3+(a^(b^c)), 9)
+	h = bits.RotateLeft32(h+in2[7]+add3+(e^(f^g)), 9)
+	c = bits.RotateLeft32(c+in[2]+add3+(d^(a^b)), 11)
+	g = bits.RotateLeft32(g+in2[2]+add3+(h^(e^f)), 11)
+	b = bits.RotateLeft32(b+in[6]+add3+(c^(d^a)), 15)
+	f = bits.RotateLeft32(f+in2[6]+add3+(g^(h^e)), 15)
+	a = bits.RotateLeft32(a+in[1]+add3+(b^(c^d)), 3)
+	e = bits.RotateLeft32(e+in2[1]+add3+(f^(g^h)), 3)
+	d = bits.RotateLeft32(d+in[5]+add3+(a^(b^c)), 9)
+	h = bits.RotateLeft32(h+in2[5]+add3+(e^(f^g)), 9)
+	c = bits.RotateLeft32(c+in[0]+add3+(d^(a^b)), 11)
+	g = bits.RotateLeft32(g+in2[0]+add3+(h^(e^f)), 11)
+	b = bits.RotateLeft32(b+in[4]+add3+(c^(d^a)), 15)
+	f = bits.RotateLeft32(f+in2[4]+add3+(g^(h^e)), 15)
+	return closeHash(state[1] + b), closeHash(state[1] + f)
 }

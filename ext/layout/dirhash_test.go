@@ -106,6 +106,29 @@ func checkHashes(t *testing.T, cases []hashCase, answers []string) {
 	}
 }
 
+// TestAppendDirHashes holds hashes of several names against those of one by one: names of one
+// round and of more in all orders, of each byte value, and none.
+func TestAppendDirHashes(t *testing.T) {
+	byKind := map[string][][]byte{}
+	for _, c := range hashCases(func(n int) bool { return n < 70 }) {
+		kind := fmt.Sprint(c.version, c.seed)
+		byKind[kind] = append(byKind[kind], c.name, []byte{byte(len(c.name))})
+		names := byKind[kind]
+		if len(names)%5 == 0 {
+			names = append(names, nil) // no name has no bytes, but for damage
+		}
+		got := AppendDirHashes([]uint32{7}, c.version, c.seed, names)
+		if len(got) != len(names)+1 || got[0] != 7 {
+			t.Fatalf("%s: %d hashes of %d names", kind, len(got)-1, len(names))
+		}
+		for i, name := range names {
+			if want, _ := DirHash(c.version, c.seed, name); got[i+1] != want {
+				t.Fatalf("%s, %q: got %#x, want %#x", kind, name, got[i+1], want)
+			}
+		}
+	}
+}
+
 // TestDirHash compares with answers of debugfs 1.47 recorded in testdata, for
 // lengths around every edge of the hashes' blocks.
 func TestDirHash(t *testing.T) {
