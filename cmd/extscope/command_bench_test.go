@@ -9,8 +9,7 @@ import (
 )
 
 // BenchmarkCommand runs whole commands on the image that EXTSCOPE_BENCH_IMAGE names.
-// default.pgo, by which the compiler knows what is worth its while, is the CPU profile of that:
-// -trimpath -run "^$" -bench Command -benchtime 10s -cpuprofile default.pgo
+// default.pgo, by which the compiler knows what is worth its while, is its CPU profile: README tells how it is made.
 func BenchmarkCommand(b *testing.B) {
 	image := os.Getenv("EXTSCOPE_BENCH_IMAGE")
 	if image == "" {
