@@ -13,7 +13,7 @@ import (
 func BenchmarkCommand(b *testing.B) {
 	image := os.Getenv("EXTSCOPE_BENCH_IMAGE")
 	if image == "" {
-		b.Skip("SKIPPED: EXTSCOPE_BENCH_IMAGE names no image")
+		b.Skip("EXTSCOPE_BENCH_IMAGE names no image")
 	}
 	for _, command := range []string{"audit", "symlinks", "links", "orphans", "ls -R", "deleted"} {
 		b.Run(command, func(b *testing.B) {
