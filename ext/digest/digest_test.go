@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // TestFast fails where a processor that could sum up two streams at once does not.
@@ -49,12 +51,12 @@ func TestPair(t *testing.T) {
 	}
 }
 
-// TestPairAllocates holds that a piece takes no allocation.
+// TestPairAllocates holds that a piece takes no allocation, but for those of the race detector.
 func TestPairAllocates(t *testing.T) {
 	var w Pair
 	a, b, piece := sha256.New(), sha256.New(), make([]byte, 4096)
 	w.Write(a, b, piece, piece)
-	if n := testing.AllocsPerRun(100, func() { w.Write(a, b, piece, piece) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { w.Write(a, b, piece, piece) }); n > 0 && !exttest.Race {
 		t.Errorf("%v allocations", n)
 	}
 }
