@@ -2,6 +2,7 @@
 
 package digest
 
+// two says that there is no twoBlocks here: it is never called.
 const two = false
 
-func twoBlocks(a, b *[8]uint32, p, q *byte, n int) { panic("not on this processor") }
+func twoBlocks(_, _ *[8]uint32, _, _ *byte, _ int) {}

@@ -78,12 +78,13 @@ func DirHash(v HashVersion, seed [4]uint32, name []byte) (hash, minor uint32) {
 	case HashLegacy, HashLegacyUnsigned:
 		hash = legacyHash(name, v == HashLegacy)
 	case HashHalfMD4, HashHalfMD4Unsigned:
-		var in [8]uint32
+		both := [2][4]uint32{state} // of the other nothing is asked
+		var in [2][8]uint32
 		for ; len(name) > 0; name = name[min(32, len(name)):] {
-			hashWords(in[:], name, v == HashHalfMD4)
-			halfMD4(&state, &in)
+			hashWords(in[0][:], name, v == HashHalfMD4)
+			halfMD4(&both, &in)
 		}
-		hash, minor = state[1], state[2]
+		hash, minor = both[0][1], both[0][2]
 	case HashTEA, HashTEAUnsigned:
 		var in [4]uint32
 		for ; len(name) > 0; name = name[min(16, len(name)):] {
@@ -101,12 +102,13 @@ func DirHash(v HashVersion, seed [4]uint32, name []byte) (hash, minor uint32) {
 func AppendDirHashes(list []uint32, v HashVersion, seed [4]uint32, names [][]byte) []uint32 {
 	if v == HashHalfMD4 || v == HashHalfMD4Unsigned {
 		state := hashState(seed)
-		var one, two [8]uint32
+		var in [2][8]uint32
 		for len(names) > 1 && fitsOne(names[0]) && fitsOne(names[1]) {
-			hashWords(one[:], names[0], v == HashHalfMD4)
-			hashWords(two[:], names[1], v == HashHalfMD4)
-			first, second := twoHalfMD4(&state, &one, &two)
-			list, names = append(list, first, second), names[2:]
+			hashWords(in[0][:], names[0], v == HashHalfMD4)
+			hashWords(in[1][:], names[1], v == HashHalfMD4)
+			both := [2][4]uint32{state, state}
+			halfMD4(&both, &in)
+			list, names = append(list, closeHash(both[0][1]), closeHash(both[1][1])), names[2:]
 		}
 	}
 	for _, name := range names {
@@ -193,98 +195,69 @@ func tea(state, key *[4]uint32) {
 }
 
 // halfMD4 is MD4 cut down to eight words and eight steps a round
-// (half_md4_transform). It runs once for each name of a file system: the steps are
+// (half_md4_transform), of two names at once: the steps of one fill the time in which those
+// of the other wait for each other. It runs for each name of a file system: they are
 // written out, and what the step before gave comes into each as late as can be.
-func halfMD4(state *[4]uint32, in *[8]uint32) {
+func halfMD4(state *[2][4]uint32, in *[2][8]uint32) {
 	const add2, add3 = 0x5a827999, 0x6ed9eba1
-	a, b, c, d := state[0], state[1], state[2], state[3]
-	a = bits.RotateLeft32(a+in[0]+(d^b&(c^d)), 3)
-	d = bits.RotateLeft32(d+in[1]+(c^a&(b^c)), 7)
-	c = bits.RotateLeft32(c+in[2]+(b^d&(a^b)), 11)
-	b = bits.RotateLeft32(b+in[3]+(a^c&(d^a)), 19)
-	a = bits.RotateLeft32(a+in[4]+(d^b&(c^d)), 3)
-	d = bits.RotateLeft32(d+in[5]+(c^a&(b^c)), 7)
-	c = bits.RotateLeft32(c+in[6]+(b^d&(a^b)), 11)
-	b = bits.RotateLeft32(b+in[7]+(a^c&(d^a)), 19)
+	a, b, c, d := state[0][0], state[0][1], state[0][2], state[0][3]
+	e, f, g, h := state[1][0], state[1][1], state[1][2], state[1][3]
+	a = bits.RotateLeft32(a+in[0][0]+(d^b&(c^d)), 3)
+	e = bits.RotateLeft32(e+in[1][0]+(h^f&(g^h)), 3)
+	d = bits.RotateLeft32(d+in[0][1]+(c^a&(b^c)), 7)
+	h = bits.RotateLeft32(h+in[1][1]+(g^e&(f^g)), 7)
+	c = bits.RotateLeft32(c+in[0][2]+(b^d&(a^b)), 11)
+	g = bits.RotateLeft32(g+in[1][2]+(f^h&(e^f)), 11)
+	b = bits.RotateLeft32(b+in[0][3]+(a^c&(d^a)), 19)
+	f = bits.RotateLeft32(f+in[1][3]+(e^g&(h^e)), 19)
+	a = bits.RotateLeft32(a+in[0][4]+(d^b&(c^d)), 3)
+	e = bits.RotateLeft32(e+in[1][4]+(h^f&(g^h)), 3)
+	d = bits.RotateLeft32(d+in[0][5]+(c^a&(b^c)), 7)
+	h = bits.RotateLeft32(h+in[1][5]+(g^e&(f^g)), 7)
+	c = bits.RotateLeft32(c+in[0][6]+(b^d&(a^b)), 11)
+	g = bits.RotateLeft32(g+in[1][6]+(f^h&(e^f)), 11)
+	b = bits.RotateLeft32(b+in[0][7]+(a^c&(d^a)), 19)
+	f = bits.RotateLeft32(f+in[1][7]+(e^g&(h^e)), 19)
 
-	a = bits.RotateLeft32(a+in[1]+add2+c&d+b&(c^d), 3)
-	d = bits.RotateLeft32(d+in[3]+add2+b&c+a&(b^c), 5)
-	c = bits.RotateLeft32(c+in[5]+add2+a&b+d&(a^b), 9)
-	b = bits.RotateLeft32(b+in[7]+add2+d&a+c&(d^a), 13)
-	a = bits.RotateLeft32(a+in[0]+add2+c&d+b&(c^d), 3)
-	d = bits.RotateLeft32(d+in[2]+add2+b&c+a&(b^c), 5)
-	c = bits.RotateLeft32(c+in[4]+add2+a&b+d&(a^b), 9)
-	b = bits.RotateLeft32(b+in[6]+add2+d&a+c&(d^a), 13)
+	a = bits.RotateLeft32(a+in[0][1]+add2+c&d+b&(c^d), 3)
+	e = bits.RotateLeft32(e+in[1][1]+add2+g&h+f&(g^h), 3)
+	d = bits.RotateLeft32(d+in[0][3]+add2+b&c+a&(b^c), 5)
+	h = bits.RotateLeft32(h+in[1][3]+add2+f&g+e&(f^g), 5)
+	c = bits.RotateLeft32(c+in[0][5]+add2+a&b+d&(a^b), 9)
+	g = bits.RotateLeft32(g+in[1][5]+add2+e&f+h&(e^f), 9)
+	b = bits.RotateLeft32(b+in[0][7]+add2+d&a+c&(d^a), 13)
+	f = bits.RotateLeft32(f+in[1][7]+add2+h&e+g&(h^e), 13)
+	a = bits.RotateLeft32(a+in[0][0]+add2+c&d+b&(c^d), 3)
+	e = bits.RotateLeft32(e+in[1][0]+add2+g&h+f&(g^h), 3)
+	d = bits.RotateLeft32(d+in[0][2]+add2+b&c+a&(b^c), 5)
+	h = bits.RotateLeft32(h+in[1][2]+add2+f&g+e&(f^g), 5)
+	c = bits.RotateLeft32(c+in[0][4]+add2+a&b+d&(a^b), 9)
+	g = bits.RotateLeft32(g+in[1][4]+add2+e&f+h&(e^f), 9)
+	b = bits.RotateLeft32(b+in[0][6]+add2+d&a+c&(d^a), 13)
+	f = bits.RotateLeft32(f+in[1][6]+add2+h&e+g&(h^e), 13)
 
-	a = bits.RotateLeft32(a+in[3]+add3+(b^(c^d)), 3)
-	d = bits.RotateLeft32(d+in[7]+add3+(a^(b^c)), 9)
-	c = bits.RotateLeft32(c+in[2]+add3+(d^(a^b)), 11)
-	b = bits.RotateLeft32(b+in[6]+add3+(c^(d^a)), 15)
-	a = bits.RotateLeft32(a+in[1]+add3+(b^(c^d)), 3)
-	d = bits.RotateLeft32(d+in[5]+add3+(a^(b^c)), 9)
-	c = bits.RotateLeft32(c+in[0]+add3+(d^(a^b)), 11)
-	b = bits.RotateLeft32(b+in[4]+add3+(c^(d^a)), 15)
-	state[0] += a
-	state[1] += b
-	state[2] += c
-	state[3] += d
-}
-
-// twoHalfMD4 is halfMD4 of two names at once, each of up to 32 bytes, and gives the hash of
-// each: the steps of one fill the time in which those of the other wait for each other.
-func twoHalfMD4(state *[4]uint32, in, in2 *[8]uint32) (hash, hash2 uint32) {
-	const add2, add3 = 0x5a827999, 0x6ed9eba1
-	a, b, c, d := state[0], state[1], state[2], state[3]
-	e, f, g, h := a, b, c, d
-	a = bits.RotateLeft32(a+in[0]+(d^b&(c^d)), 3)
-	e = bits.RotateLeft32(e+in2[0]+(h^f&(g^h)), 3)
-	d = bits.RotateLeft32(d+in[1]+(c^a&(b^c)), 7)
-	h = bits.RotateLeft32(h+in2[1]+(g^e&(f^g)), 7)
-	c = bits.RotateLeft32(c+in[2]+(b^d&(a^b)), 11)
-	g = bits.RotateLeft32(g+in2[2]+(f^h&(e^f)), 11)
-	b = bits.RotateLeft32(b+in[3]+(a^c&(d^a)), 19)
-	f = bits.RotateLeft32(f+in2[3]+(e^g&(h^e)), 19)
-	a = bits.RotateLeft32(a+in[4]+(d^b&(c^d)), 3)
-	e = bits.RotateLeft32(e+in2[4]+(h^f&(g^h)), 3)
-	d = bits.RotateLeft32(d+in[5]+(c^a&(b^c)), 7)
-	h = bits.RotateLeft32(h+in2[5]+(g^e&(f^g)), 7)
-	c = bits.RotateLeft32(c+in[6]+(b^d&(a^b)), 11)
-	g = bits.RotateLeft32(g+in2[6]+(f^h&(e^f)), 11)
-	b = bits.RotateLeft32(b+in[7]+(a^c&(d^a)), 19)
-	f = bits.RotateLeft32(f+in2[7]+(e^g&(h^e)), 19)
-
-	a = bits.RotateLeft32(a+in[1]+add2+c&d+b&(c^d), 3)
-	e = bits.RotateLeft32(e+in2[1]+add2+g&h+f&(g^h), 3)
-	d = bits.RotateLeft32(d+in[3]+add2+b&c+a&(b^c), 5)
-	h = bits.RotateLeft32(h+in2[3]+add2+f&g+e&(f^g), 5)
-	c = bits.RotateLeft32(c+in[5]+add2+a&b+d&(a^b), 9)
-	g = bits.RotateLeft32(g+in2[5]+add2+e&f+h&(e^f), 9)
-	b = bits.RotateLeft32(b+in[7]+add2+d&a+c&(d^a), 13)
-	f = bits.RotateLeft32(f+in2[7]+add2+h&e+g&(h^e), 13)
-	a = bits.RotateLeft32(a+in[0]+add2+c&d+b&(c^d), 3)
-	e = bits.RotateLeft32(e+in2[0]+add2+g&h+f&(g^h), 3)
-	d = bits.RotateLeft32(d+in[2]+add2+b&c+a&(b^c), 5)
-	h = bits.RotateLeft32(h+in2[2]+add2+f&g+e&(f^g), 5)
-	c = bits.RotateLeft32(c+in[4]+add2+a&b+d&(a^b), 9)
-	g = bits.RotateLeft32(g+in2[4]+add2+e&f+h&(e^f), 9)
-	b = bits.RotateLeft32(b+in[6]+add2+d&a+c&(d^a), 13)
-	f = bits.RotateLeft32(f+in2[6]+add2+h&e+g&(h^e), 13)
-
-	a = bits.RotateLeft32(a+in[3]+add3+(b^(c^d)), 3)
-	e = bits.RotateLeft32(e+in2[3]+add3+(f^(g^h)), 3)
-	d = bits.RotateLeft32(d+in[7]+add3+(a^(b^c)), 9)
-	h = bits.RotateLeft32(h+in2[7]+add3+(e^(f^g)), 9)
-	c = bits.RotateLeft32(c+in[2]+add3+(d^(a^b)), 11)
-	g = bits.RotateLeft32(g+in2[2]+add3+(h^(e^f)), 11)
-	b = bits.RotateLeft32(b+in[6]+add3+(c^(d^a)), 15)
-	f = bits.RotateLeft32(f+in2[6]+add3+(g^(h^e)), 15)
-	a = bits.RotateLeft32(a+in[1]+add3+(b^(c^d)), 3)
-	e = bits.RotateLeft32(e+in2[1]+add3+(f^(g^h)), 3)
-	d = bits.RotateLeft32(d+in[5]+add3+(a^(b^c)), 9)
-	h = bits.RotateLeft32(h+in2[5]+add3+(e^(f^g)), 9)
-	c = bits.RotateLeft32(c+in[0]+add3+(d^(a^b)), 11)
-	g = bits.RotateLeft32(g+in2[0]+add3+(h^(e^f)), 11)
-	b = bits.RotateLeft32(b+in[4]+add3+(c^(d^a)), 15)
-	f = bits.RotateLeft32(f+in2[4]+add3+(g^(h^e)), 15)
-	return closeHash(state[1] + b), closeHash(state[1] + f)
+	a = bits.RotateLeft32(a+in[0][3]+add3+(b^(c^d)), 3)
+	e = bits.RotateLeft32(e+in[1][3]+add3+(f^(g^h)), 3)
+	d = bits.RotateLeft32(d+in[0][7]+add3+(a^(b^c)), 9)
+	h = bits.RotateLeft32(h+in[1][7]+add3+(e^(f^g)), 9)
+	c = bits.RotateLeft32(c+in[0][2]+add3+(d^(a^b)), 11)
+	g = bits.RotateLeft32(g+in[1][2]+add3+(h^(e^f)), 11)
+	b = bits.RotateLeft32(b+in[0][6]+add3+(c^(d^a)), 15)
+	f = bits.RotateLeft32(f+in[1][6]+add3+(g^(h^e)), 15)
+	a = bits.RotateLeft32(a+in[0][1]+add3+(b^(c^d)), 3)
+	e = bits.RotateLeft32(e+in[1][1]+add3+(f^(g^h)), 3)
+	d = bits.RotateLeft32(d+in[0][5]+add3+(a^(b^c)), 9)
+	h = bits.RotateLeft32(h+in[1][5]+add3+(e^(f^g)), 9)
+	c = bits.RotateLeft32(c+in[0][0]+add3+(d^(a^b)), 11)
+	g = bits.RotateLeft32(g+in[1][0]+add3+(h^(e^f)), 11)
+	b = bits.RotateLeft32(b+in[0][4]+add3+(c^(d^a)), 15)
+	f = bits.RotateLeft32(f+in[1][4]+add3+(g^(h^e)), 15)
+	state[0][0] += a
+	state[0][1] += b
+	state[0][2] += c
+	state[0][3] += d
+	state[1][0] += e
+	state[1][1] += f
+	state[1][2] += g
+	state[1][3] += h
 }
