@@ -92,9 +92,10 @@ func (r *Restorer) File(ctx context.Context, j *Job) (*Restored, error) {
 
 // beside reports whether large files are summed up beside writing them: where two at once
 // take no longer than one, or there are cores that write no file.
-func (r *Restorer) beside() bool {
-	return digest.Fast() || r.busy.Load() < int64(runtime.GOMAXPROCS(0))
-}
+func (r *Restorer) beside() bool { return digest.Fast() || r.idle() }
+
+// idle reports whether there are cores that write no file.
+func (r *Restorer) idle() bool { return r.busy.Load() < int64(runtime.GOMAXPROCS(0)) }
 
 // errNameless says that a nameless file can't be given a name.
 var errNameless = errors.New("a file without a name cannot be given one")
@@ -108,7 +109,7 @@ func (r *Restorer) file(ctx context.Context, d *folder, base string, j *Job) (*R
 	r.busy.Add(1)
 	defer r.busy.Add(-1)
 	out := &Restored{Size: j.Contents.Size}
-	w := &fileWriter{ctx: ctx, f: p.f, progress: r.Progress, crew: &r.crew, beside: r.beside}
+	w := &fileWriter{ctx: ctx, f: p.f, progress: r.Progress, crew: &r.crew, beside: r.beside, idle: r.idle}
 	defer w.stop()
 	if j.Contents.Size <= maxSummed+maxSummedBy*j.Contents.Data {
 		w.sum = sha256.New()
@@ -116,10 +117,7 @@ func (r *Restorer) file(ctx context.Context, d *folder, base string, j *Job) (*R
 		out.Notes = append(out.Notes, "not summed up: most of it is holes")
 	}
 	out.Err = r.Result.CopyContents(ctx, w, j.Candidate, j.Contents)
-	if err := errors.Join(w.err, ctx.Err()); err != nil {
-		return nil, err
-	}
-	if err := w.finish(); err != nil {
+	if err := errors.Join(w.finish(), ctx.Err()); err != nil {
 		return nil, err
 	}
 	if w.sum != nil {
