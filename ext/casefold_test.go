@@ -15,6 +15,7 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/extscope/extscope/ext/exttest"
 	"github.com/extscope/extscope/ext/layout"
 )
 
@@ -102,13 +103,7 @@ func TestEqualFold(t *testing.T) {
 // decomposes, reorders or ignores, and about every 64th of the others, each
 // between two marks.
 func TestFoldNameDebugfs(t *testing.T) {
-	tool, err := exec.LookPath("debugfs")
-	if err != nil {
-		if os.Getenv("EXTSCOPE_REQUIRE_TOOLS") == "1" {
-			t.Fatal("debugfs is missing")
-		}
-		t.Skip("SKIPPED: debugfs is missing, folding was not compared with it")
-	}
+	tool := exttest.Tool(t, "debugfs")
 	var names []string
 	var script bytes.Buffer
 	caser := cases.Fold()

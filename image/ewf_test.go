@@ -309,7 +309,7 @@ func TestEwfCorrupt(t *testing.T) {
 
 // TestEwfTools has ewfacquire write each of its forms.
 func TestEwfTools(t *testing.T) {
-	tool(t, "ewfacquire")
+	exttest.Tool(t, "ewfacquire")
 	raw := exttest.Container(t, "raw.img")
 	whole, err := os.ReadFile(raw)
 	if err != nil {

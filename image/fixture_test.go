@@ -8,42 +8,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf16"
 
 	"github.com/diskfs/go-diskfs/backend"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
-
-// required are the tools EXTSCOPE_REQUIRE_TOOLS=1 insists on. The makers of
-// all the other file systems stay optional.
-var required = []string{
-	"blkid", "bzip2", "cryptsetup", "ewfacquire", "ewfinfo", "gzip", "img2simg", "losetup", "lvm", "mdadm", "mke2fs", "mkswap", "partx", "qemu-img", "qemu-io",
-	"sfdisk", "simg2img", "split", "xz", "zstd",
-}
-
-// tool finds a program that a test compares with, or skips; where
-// EXTSCOPE_REQUIRE_TOOLS=1 asks for the required ones, it fails.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("EXTSCOPE_REQUIRE_TOOLS") == "1" && slices.Contains(required, name) {
-		t.Fatalf("%s not installed", name)
-	}
-	t.Skipf("%s not installed", name)
-	return ""
-}
 
 // command runs a tool and returns what it says.
 func command(t *testing.T, stdin, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(tool(t, name), args...)
+	cmd := exec.Command(exttest.Tool(t, name), args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "MKE2FS_SKIP_PROGRESS=1")
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()

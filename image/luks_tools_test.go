@@ -77,7 +77,7 @@ func qemuLUKS(t *testing.T, options, from, to string) {
 	t.Helper()
 	args := []string{"convert", "-f", "raw", "-O", "luks", "--object", "secret,id=s,data=extscope", "-o", "key-secret=s,iter-time=10," + options, from, to}
 	for range 20 {
-		out, err := exec.Command(tool(t, "qemu-img"), args...).CombinedOutput()
+		out, err := exec.Command(exttest.Tool(t, "qemu-img"), args...).CombinedOutput()
 		switch {
 		case err == nil:
 			return

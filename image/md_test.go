@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // mdMember1 is a member of size bytes with a superblock of version 1 at byte at: device
@@ -58,7 +60,7 @@ func fixMD(d []byte) {
 
 // Each member that the kernel wrote is read as mdadm reads it.
 func TestMDAgainstMdadm(t *testing.T) {
-	tool(t, "mdadm")
+	exttest.Tool(t, "mdadm")
 	entries, err := os.ReadDir("../testdata/volumes/md")
 	if err != nil {
 		t.Fatal(err)

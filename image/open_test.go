@@ -139,7 +139,7 @@ func loopDevice(t *testing.T, path string, args ...string) string {
 	if os.Geteuid() != 0 {
 		exttest.Skip(t, "a loop device takes root")
 	}
-	out, err := exec.Command(tool(t, "losetup"), append(args, "--find", "--show", path)...).Output()
+	out, err := exec.Command(exttest.Tool(t, "losetup"), append(args, "--find", "--show", path)...).Output()
 	if err != nil {
 		exttest.Skip(t, "no loop device to be had: %v", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // A veil stands for encryption: bytes behind a header, each changed the same way.
@@ -188,7 +190,7 @@ func TestStackBound(t *testing.T) {
 
 // What LVM2 itself says where the extents of volumes are is where they are read.
 func TestAgainstLVM(t *testing.T) {
-	lvm := tool(t, "lvm")
+	lvm := exttest.Tool(t, "lvm")
 	_ = lvm
 	dir := t.TempDir()
 	var devices, paths []string

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 // sfdiskTable is what sfdisk makes of a disk, in brief's words but for content.
@@ -53,7 +55,7 @@ func oursAsSfdisk(table *Table) string {
 }
 
 func TestAgainstSfdisk(t *testing.T) {
-	tool(t, "sfdisk")
+	exttest.Tool(t, "sfdisk")
 	for _, tt := range []struct {
 		name   string
 		sector int
@@ -136,7 +138,7 @@ func TestAgainstPartx(t *testing.T) {
 // blkid probes a file: tag to value.
 func blkid(t *testing.T, path string) map[string]string {
 	t.Helper()
-	out, err := exec.Command(tool(t, "blkid"), "-p", "-o", "export", path).Output()
+	out, err := exec.Command(exttest.Tool(t, "blkid"), "-p", "-o", "export", path).Output()
 	if err != nil {
 		t.Fatalf("blkid %s: %v", path, err)
 	}
@@ -194,7 +196,7 @@ func TestAgainstBlkid(t *testing.T) {
 		{"LUKS2", 20, []string{"cryptsetup", "-q", "luksFormat", "--type", "luks2", "--label", label, "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--key-file", "/bin/true", "--keyfile-size", "16"}},
 	} {
 		t.Run(tt.want+" "+tt.args[0], func(t *testing.T) {
-			tool(t, "blkid")
+			exttest.Tool(t, "blkid")
 			path := sparseFile(t, "fs.img", tt.mib*mib)
 			command(t, "y\n", tt.args[0], append(tt.args[1:], path)...)
 			compareBlkid(t, path, tt.want)

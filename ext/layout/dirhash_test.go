@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/extscope/extscope/ext/exttest"
 )
 
 var updateHashes = flag.Bool("update-dirhash", false, "record what debugfs says in testdata/dirhash.txt")
@@ -58,13 +60,7 @@ func (c hashCase) command() string {
 // askDebugfs gives debugfs' answer to each case, as "hash minor".
 func askDebugfs(t *testing.T, cases []hashCase) []string {
 	t.Helper()
-	tool, err := exec.LookPath("debugfs")
-	if err != nil {
-		if os.Getenv("EXTSCOPE_REQUIRE_TOOLS") == "1" {
-			t.Fatal("debugfs is missing")
-		}
-		t.Skip("SKIPPED: debugfs is missing, hashes were not compared with it")
-	}
+	tool := exttest.Tool(t, "debugfs")
 	var script bytes.Buffer
 	for _, c := range cases {
 		script.WriteString(c.command())
